@@ -1,0 +1,1 @@
+"""lihil: a WebSocket-first ASGI framework."""

@@ -1,0 +1,1 @@
+"""The lihil command line: scaffold, serve, talk."""
