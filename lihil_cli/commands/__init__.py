@@ -1,0 +1,1 @@
+"""One module a command: options in, an engine called, an exit code out."""

@@ -1,0 +1,28 @@
+"""Exit codes, and the one exception a command raises when the user has to do something."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says when it ends; the table stands in the README."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CANNOT_CONNECT = 3
+    REFUSED = 4
+    ENDED_BADLY = 5
+    TIMEOUT = 6
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class CliError(Exception):
+    """A mistake the user can mend: shown as `error: MESSAGE` and, on a second line, `hint: HINT`. No traceback."""
+
+    def __init__(self, message: str, *, hint: str = "", code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
