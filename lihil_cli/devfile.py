@@ -1,6 +1,6 @@
 """`.lihil/dev.json`: how a running dev server lets itself be found by the other commands.
 
-One small record in the project root, readable by its owner only, replaced in one step, gone when the server ends.
+One small record in the project root, for its owner only, replaced in one step, removed when the server ends.
 Standard library only, because `lihil ws-test` reads it before anything else.
 """
 
