@@ -1,0 +1,136 @@
+"""What can happen in a conversation (events), and what the shell is told to do about it (actions)."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lihil_cli.wstest.close_codes import NORMAL
+
+# Events: what happened.
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The handshake is done; `about` says to whom, for the screen."""
+
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line was typed at the prompt, or read from the pipe."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """Ctrl-D, or the end of the pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFailed:
+    """The pipe holds what cannot be sent."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole message arrived."""
+
+    payload: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """The answer to our ping arrived, `rtt_s` after it was sent."""
+
+    rtt_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The connection is over. `by` is who closed first; nobody means it was lost (1006)."""
+
+    code: int
+    reason: str = ""
+    by: Literal["server", "client", "nobody"] = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBroken:
+    """Whoever read our output has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event: TypeAlias = (
+    Opened | Line | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
+)
+
+
+# Actions: what the shell must do.
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send `text` as one text message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Send a ping, and feed Ponged when the pong comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send a Close frame, after everything that was given to Send before."""
+
+    code: int = NORMAL
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Drop the connection at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """Show a message that arrived."""
+
+    payload: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Show a line that was sent."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Tell the user something; the text may hold what the server wrote."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The conversation is over; always the last action."""
+
+    code: int
+
+
+Action: TypeAlias = Send | Ping | Close | Abort | Print | Echo | Note | Exit

@@ -1,0 +1,148 @@
+"""From what the user typed as TARGET to the URL that is opened."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
+
+from lihil_cli.devfile import DevFile
+from lihil_cli.errors import CliError, ExitCode
+
+DEFAULT_SERVER = "ws://127.0.0.1:8000"
+
+_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_EXAMPLES = "write a path such as /chat?room=1, :8000/chat, host:8000/chat or ws://host:8000/chat"
+_SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@]*):(?P<port>[0-9]+)(?P<rest>[/?#].*)?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What RFC 3986 allows in a path and a query, with "%", so that what is already escaped stays as it is.
+_URL_SAFE = "/?:@!$&'()*+,;=%-._~[]|"
+_ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, never bound
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A ws:// or wss:// URL; with `uds` the connection goes through that Unix socket instead of the URL's host.
+
+    `running` tells whether a running dev server gave the address; `shown` is the URL without a password.
+    """
+
+    url: str
+    uds: str | None = None
+    running: bool = False
+
+    @property
+    def shown(self) -> str:
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
+    def address(self) -> str:
+        """Where the connection goes: `host:port`, or the path of the Unix socket."""
+        return self.uds or urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def is_secure(self) -> bool:
+        return self.url.startswith("wss:")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the connection stays on this machine, and so never goes through a proxy."""
+        if self.uds is not None:
+            return True
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+
+
+def resolve_target(text: str, server: DevFile | None, *, base: str | None, port: int | None) -> Target:
+    """The address that `text` means; a bare path goes to `base`, `port`, the running `server` or port 8000.
+
+    Raises CliError (USAGE) for a target that is no path and no WebSocket address, and for two answers to the
+    question which server is meant.
+    """
+    if base is not None and port is not None:
+        raise _usage("--url and --port both name a server", "give one of them")
+    _refuse_oddities(text)
+    if _SCHEME.fullmatch(text) or _SERVER.fullmatch(text):
+        if base is not None or port is not None:
+            raise _usage(f"{text!r} names a server already", "leave --url and --port away, or give a path alone")
+        return Target(_server_url(text))
+    path = _encode_path(text)
+    if base is not None:
+        _refuse_oddities(base)
+        return Target(_server_url(base).rstrip("/") + path)
+    if port is not None:
+        return Target(f"ws://127.0.0.1:{port}{path}")
+    return _running_target(server, path) if server is not None else Target(DEFAULT_SERVER + path)
+
+
+def follow_redirect(url: str, location: str) -> str:
+    """The URL that a redirect from `url` leads to. Raises ValueError, saying why, for one that is not followed."""
+    new = urljoin(url, location)
+    try:
+        new = _server_url(new)
+    except CliError as error:
+        raise ValueError(error.message) from None
+    if urlsplit(new).hostname != urlsplit(url).hostname:
+        raise ValueError("it leads to another host")
+    if url.startswith("wss:") and not new.startswith("wss:"):
+        raise ValueError("it leads from an encrypted to a plain connection")
+    return new
+
+
+def _server_url(text: str) -> str:
+    """The ws:// or wss:// URL for a URL of any of the four schemes, `host:port` or `:port`, with what follows it."""
+    server = _SERVER.fullmatch(text)
+    if server is not None:
+        host = server["host"] or "127.0.0.1"
+        text = f"ws://{host}:{server['port']}{server['rest'] or ''}"
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        raise _usage(f"{text!r} is no server address", "write it like http://127.0.0.1:8000 or 127.0.0.1:8000")
+    if scheme.lower() not in _SCHEMES:
+        raise _usage(f"{scheme!r} is no scheme of a WebSocket address", "use ws, wss, http or https")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise _usage(f"{text!r} is no address: {error}", _EXAMPLES) from None
+    if not host or " " in parts.netloc:
+        raise _usage(f"{text!r} has no host name that could be used", _EXAMPLES)
+    path = quote(parts.path or "/", safe=_URL_SAFE)
+    query = quote(parts.query, safe=_URL_SAFE)
+    return parts._replace(scheme=_SCHEMES[scheme.lower()], path=path, query=query).geturl()
+
+
+def _encode_path(text: str) -> str:
+    """The path and query of a URL, with a leading slash, every character outside RFC 3986 escaped."""
+    slash = "" if text.startswith("/") else "/"
+    return slash + quote(text, safe=_URL_SAFE)
+
+
+def _running_target(server: DevFile, path: str) -> Target:
+    scheme = "wss" if server.tls else "ws"
+    if server.uds is not None:
+        return Target(f"{scheme}://localhost{path}", uds=server.uds, running=True)
+    host = _ANY_ADDRESS.get(server.host, server.host)
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return Target(f"{scheme}://{host}:{server.port}{path}", running=True)
+
+
+def _refuse_oddities(text: str) -> None:
+    if not text or text.isspace():
+        raise _usage("the target is empty", _EXAMPLES)
+    if _CONTROL.search(text):
+        raise _usage(f"the target {text!r} holds a control character", _EXAMPLES)
+    if "#" in text:
+        # RFC 6455, section 3: fragments have no meaning in a WebSocket URI and must not be used.
+        raise _usage(
+            f"the target {text!r} holds a '#', which a WebSocket address cannot", "write %23 for the character"
+        )
+
+
+def _usage(message: str, hint: str) -> CliError:
+    return CliError(message, hint=hint, code=ExitCode.USAGE)
