@@ -116,6 +116,11 @@ def group(name: str) -> list[str]:
     return found
 
 
+def fetch(package: str) -> Outcome:
+    """Put a package into a folder of our own, which an externally managed Python (PEP 668) allows as well."""
+    return run([sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", TOOLS, package])
+
+
 def find_uv() -> Path | None:
     """A uv that starts: the one on PATH, else one that pip puts into a folder of its own; None if neither works."""
     private = TOOLS / "bin" / ("uv" + EXE)
@@ -123,9 +128,7 @@ def find_uv() -> Path | None:
     for candidate in ([Path(on_path)] if on_path else []) + [private]:
         if run([candidate, "--version"]).ok:
             return candidate
-    # A target folder is no installation into this Python, so an externally managed one (PEP 668) allows it.
-    run([sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", TOOLS, "uv"])
-    return private if run([private, "--version"]).ok else None
+    return private if fetch("uv").ok and run([private, "--version"]).ok else None
 
 
 def install_with_uv() -> Outcome:
@@ -140,21 +143,10 @@ def make_venv() -> Outcome:
     """An empty .venv, by the first way that this Python allows; Debian's lacks ensurepip, or venv as a whole."""
     if Path(sys.prefix) == VENV:
         return Outcome(ok=True)
-    virtualenv: Command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--upgrade",
-        "--target",
-        TOOLS,
-        "virtualenv",
-    ]
     outcome = run([sys.executable, "-m", "venv", "--clear", VENV])
     if not outcome.ok:
         outcome = run([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV])
-    if not outcome.ok and run(virtualenv).ok:
+    if not outcome.ok and fetch("virtualenv").ok:
         path = {"PYTHONPATH": str(TOOLS)}
         outcome = run([sys.executable, "-m", "virtualenv", "--quiet", "--clear", VENV], env=path)
     return outcome
