@@ -1,0 +1,1 @@
+"""Lihil Starter: a realtime service."""
