@@ -139,6 +139,11 @@ def test(*, fast: bool, with_uv: bool, extra: Sequence[str]) -> int:
     if not fast:
         uv = find_uv() if with_uv else None
         outcomes += together((end.name, partial(try_range, uv, end)) for end in RANGES)
+    return conclude(outcomes)
+
+
+def conclude(outcomes: Sequence[Outcome]) -> int:
+    """Print the tally; returns the exit status, which is 0 only when something was checked and all of it is good."""
     failed = sum(not outcome.ok for outcome in outcomes)
     passed = sum(outcome.ok and not outcome.skipped for outcome in outcomes)
     print(f"{passed} passed, {failed} failed")
