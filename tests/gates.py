@@ -25,6 +25,8 @@ STATIC_GATES = (
     ("spelling", ["codespell"]),
 )
 QUICK = ["-m", "not slow"]
+# Tests that share something costly say so with `xdist_group` and stay in one process.
+PARALLEL = ["-q", "-n", "2", "--dist", "loadgroup"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def judge_tests(outcome: Outcome) -> Outcome:
 def measured_tests() -> Outcome:
     """Every test, in parallel, with the coverage of every process that it starts."""
     program(["coverage", "erase"])
-    outcome = judge_tests(program(["coverage", "run", "-m", "pytest", "-q", "-n", "2"]))
+    outcome = judge_tests(program(["coverage", "run", "-m", "pytest", *PARALLEL]))
     combined = program(["coverage", "combine", "--quiet"])
     return outcome if combined.ok or not outcome.ok else combined
 
@@ -128,7 +130,7 @@ def test(*, fast: bool, with_uv: bool, extra: Sequence[str]) -> int:
     static = [*FORMAT_AND_LINT, *(() if fast else STATIC_GATES)]
     outcomes = together((name, partial(program, command)) for name, command in static)
     if fast or extra:
-        options = ["-q", "-n", "2", *(QUICK if fast else []), *extra]
+        options = [*PARALLEL, *(QUICK if fast else []), *extra]
         outcomes.append(report("tests", lambda: judge_tests(program(["pytest", *options]))))
     else:
         outcomes.append(report("tests", measured_tests))
