@@ -30,7 +30,10 @@ def new(
 
     Everything is made at once or nothing is; an existing project is never touched.
 
-    Examples: `lihil new my-app`, `lihil new my-app --dry-run`, `lihil new --list`
+    \b
+        lihil new my-app
+        lihil new my-app --dry-run
+        lihil new --list
     """
     from lihil_cli.scaffold.sources import find_templates
 

@@ -18,7 +18,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_KEYWORDS = frozenset(word.lower() for word in (*keyword.kwlist, *keyword.softkwlist))
+# `type` became a soft keyword in Python 3.12.
+_KEYWORDS = frozenset(word.lower() for word in (*keyword.kwlist, *keyword.softkwlist, "type"))
 
 # `test` is a package of CPython that sys.stdlib_module_names leaves out. The rest belongs to the standard library of
 # a Python that a generated project supports, though perhaps not of the one that runs here.
@@ -39,7 +40,7 @@ _DEPENDENCIES = _words(
     markdown_it markdown_it_py mdurl msgspec multipart nats nats_py prompt_toolkit pydantic pygments pyjwt
     python_dotenv python_multipart pyyaml redis rich shellingham sniffio starlette typer typing_extensions uvicorn
     uvloop watchfiles wcwidth websockets yaml
-    iniconfig nodeenv packaging pathspec pluggy py pyright pytest ruff trove_classifiers
+    exceptiongroup iniconfig nodeenv packaging pathspec pluggy py pyright pytest ruff tomli trove_classifiers
     pip pkg_resources setuptools uv wheel
     """
 )
