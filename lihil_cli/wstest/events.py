@@ -64,7 +64,9 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class OutputBroken:
-    """Whoever read our output has gone."""
+    """Nothing more can be written: whoever read our output has gone, or it failed as `why` says."""
+
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,6 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Abort:
-    """Drop the connection at once."""
-
-
-@dataclass(frozen=True, slots=True)
 class Print:
     """Show a message that arrived."""
 
@@ -128,9 +125,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """The conversation is over; always the last action."""
+    """The conversation is over, and what is left of the connection is dropped; always the last action."""
 
     code: int
 
 
-Action: TypeAlias = Send | Ping | Close | Abort | Print | Echo | Note | Exit
+Action: TypeAlias = Send | Ping | Close | Print | Echo | Note | Exit

@@ -5,13 +5,14 @@ import inspect
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Origin, Subprotocol
 
 from lihil_cli.wstest.events import Closed
@@ -78,6 +79,46 @@ class ConnectionEndedError(Exception):
         self.event = event
 
 
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop that does not wait, when it ends, for a name that is still being looked up.
+
+    The usual one hands that to a thread pool, and the pool's end would hold up Ctrl-C and --timeout.
+    """
+
+    async def getaddrinfo(  # type: ignore[override]
+        self,
+        host: str | None,
+        port: str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the event loop's own name for it
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[tuple[Any, ...]]:
+        answer: asyncio.Future[list[tuple[Any, ...]]] = self.create_future()
+
+        def settle(found: list[tuple[Any, ...]], error: OSError | None) -> None:
+            if answer.cancelled():
+                return
+            if error is None:
+                answer.set_result(found)
+            else:
+                answer.set_exception(error)
+
+        def look_up() -> None:
+            found: list[tuple[Any, ...]] = []
+            failure: OSError | None = None
+            try:
+                found = list(socket.getaddrinfo(host, port, family, type, proto, flags))
+            except OSError as error:
+                failure = error
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self.call_soon_threadsafe(settle, found, failure)
+
+        threading.Thread(target=look_up, name="resolver", daemon=True).start()
+        return await answer
+
+
 class Connection:
     """One open WebSocket."""
 
@@ -113,9 +154,10 @@ class Connection:
         self._has_asked_to_close = True
         await self._raw.close(code, reason)
 
-    def abort(self) -> None:
-        """Drop the TCP connection at once."""
+    async def drop(self) -> None:
+        """End the TCP connection at once, if it has not ended yet."""
         self._raw.transport.abort()
+        await self._raw.wait_closed()
 
     def _closing_of(self, error: ConnectionClosed) -> Closed:
         came, went = error.rcvd, error.sent
@@ -143,6 +185,8 @@ async def open_connection(target: Target, handshake: Handshake, report: Callable
         raise CannotConnectError(f"cannot find {target.address}: {error.strerror}") from None
     except OSError as error:
         raise CannotConnectError(f"cannot connect to {target.address}: {_os_reason(error)}") from None
+    except ImportError as error:  # a SOCKS proxy in the environment needs a package of its own
+        raise CannotConnectError(f"cannot connect to {target.address}: {error}") from None
     except (WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, EOFError):
             raise CannotConnectError(f"{target.address} hung up without an answer") from None
@@ -242,15 +286,3 @@ def _chain(error: BaseException) -> str:
     """The error's text with that of its cause, which often says more."""
     cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
     return f"{error}{cause}"
-
-
-__all__ = [
-    "CannotConnectError",
-    "Connection",
-    "ConnectionEndedError",
-    "Handshake",
-    "InvalidHandshake",
-    "Refusal",
-    "RefusedError",
-    "open_connection",
-]

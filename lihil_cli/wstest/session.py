@@ -17,7 +17,6 @@ from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.close_codes import NORMAL, meaning_of
 from lihil_cli.wstest.commands import HELP, Explain, Leave, Measure, Mistake, Say, parse_line
 from lihil_cli.wstest.events import (
-    Abort,
     Action,
     Close,
     Closed,
@@ -80,7 +79,8 @@ class Session:
         self._input_ended = False
         self._interrupted = False
         self._output_broken = False
-        self._verdict: int | None = None  # an exit code that is settled before the connection has ended
+        # The exit code, and the last line for the user, when they are settled before the connection has ended.
+        self._verdict: tuple[int, str] | None = None
         self._timeout_at = None if options.timeout_s is None else now + options.timeout_s
         self._linger_from = now
         self._close_by = now
@@ -153,8 +153,8 @@ class Session:
         return []
 
     def _refuse_input(self, event: InputFailed, now: float) -> list[Action]:
-        self._verdict = ExitCode.USAGE
-        return [Note(event.message), *self._start_close(now)]
+        self._verdict = (ExitCode.USAGE, event.message)
+        return self._start_close(now)
 
     def _show_message(self, event: Received, now: float) -> list[Action]:
         self._received += 1
@@ -172,14 +172,13 @@ class Session:
         return self._start_close(now)
 
     def _break_output(self, event: OutputBroken, now: float) -> list[Action]:
-        self._verdict = BROKEN_PIPE
-        self._output_broken = True
+        self._break_output_late(event, now)
         return self._start_close(now)
 
     def _expire_open(self, event: Tick, now: float) -> list[Action]:
         if self._timeout_at is not None and now >= self._timeout_at:
-            self._verdict = ExitCode.TIMEOUT
-            return [Note(self._timeout_text()), *self._start_close(now)]
+            self._verdict = (ExitCode.TIMEOUT, self._timeout_text())
+            return self._start_close(now)
         if self._input_ended and now >= self._linger_from + self.options.linger_s:
             return self._start_close(now)
         return []
@@ -201,23 +200,23 @@ class Session:
         return [Print(event.payload)]
 
     def _break_output_late(self, event: OutputBroken, now: float) -> list[Action]:
-        self._verdict = BROKEN_PIPE
         self._output_broken = True
+        failed = (ExitCode.FAILED, f"cannot write the output: {event.why}")
+        self._verdict = failed if event.why else (BROKEN_PIPE, "")
         return []
 
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
         if event.by == "nobody":
             return self._end_unanswered()
-        if event.by == "server" and event.code not in _CLEAN:
-            return self._end(self._settled(ExitCode.ENDED_BADLY), describe_close(event))
-        return self._end(self._settled(ExitCode.OK), describe_close(event))
+        is_bad = event.by == "server" and event.code not in _CLEAN
+        return self._end(ExitCode.ENDED_BADLY if is_bad else ExitCode.OK, describe_close(event))
 
     def _expire_closing(self, event: Tick, now: float) -> list[Action]:
-        return [] if now < self._close_by else [Abort(), *self._end_unanswered()]
+        return [] if now < self._close_by else self._end_unanswered()
 
     def _hurry(self, event: Interrupted, now: float) -> list[Action]:
         self._interrupted = True
-        return [Abort(), *self._end_unanswered()]
+        return self._end_unanswered()
 
     # Steps that several rules share
 
@@ -231,15 +230,13 @@ class Session:
 
     def _end_unanswered(self) -> list[Action]:
         code = ExitCode.INTERRUPTED if self._interrupted else ExitCode.ENDED_BADLY
-        return self._end(self._settled(code), "the server did not answer the close (1006)")
+        return self._end(code, "the server did not answer the close (1006)")
 
     def _end(self, code: int, text: str) -> list[Action]:
         self.state = State.ENDED
-        # A reader that has gone wants to hear nothing more: SIGPIPE ends a process quietly.
-        return [Exit(code)] if self._output_broken else [Note(text), Exit(code)]
-
-    def _settled(self, code: ExitCode) -> int:
-        return code if self._verdict is None else self._verdict
+        code, text = self._verdict or (code, text)
+        # Without a text nobody is left to read it: a broken pipe ends a process quietly.
+        return [Note(text), Exit(code)] if text else [Exit(code)]
 
     def _timeout_text(self) -> str:
         return f"--timeout: {self.options.timeout_s:g} s have passed"

@@ -1,0 +1,97 @@
+"""The prompt: line editing by prompt_toolkit, with what arrives shown above the half-typed line.
+
+Importing this module costs as much as opening the connection, so it is imported after the handshake.
+"""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from lihil_cli.wstest.events import InputEnded, Interrupted, Line
+
+# Messages that arrive within this time share one redraw of the prompt; more would be seen as a delay.
+_REDRAW_S = 0.02
+
+
+class _EmptyLineInterruptError(Exception):
+    """Ctrl-C on an empty line. No KeyboardInterrupt: asyncio would tear its loop down for one."""
+
+
+class Prompt:
+    """One line editor, and the text that is shown above it."""
+
+    def __init__(self, marker: str, history: Path | None) -> None:
+        self._marker = marker
+        self._pending: list[str] = []
+        self._redrawing: asyncio.Task[None] | None = None
+        self._editor: PromptSession[str] = PromptSession(
+            history=InMemoryHistory() if history is None else _History(str(history)),
+            key_bindings=_bindings(),
+            enable_suspend=True,
+            erase_when_done=True,  # the line is echoed among the messages, in the order of sending
+        )
+
+    def print_above(self, text: str) -> None:
+        """Show whole lines above the prompt, a moment later; they must be harmless already."""
+        self._pending.append(text)
+        if self._redrawing is None or self._redrawing.done():
+            self._redrawing = asyncio.get_running_loop().create_task(self._redraw())
+
+    async def flush(self) -> None:
+        """Show at once what `print_above` was given."""
+        text = "".join(self._pending)
+        self._pending.clear()
+        if text:
+            await run_in_terminal(lambda: self._write(text))
+
+    async def next_event(self) -> Line | InputEnded | Interrupted:
+        """What the user does next: a line, Ctrl-D (also after `stop`), or Ctrl-C with nothing typed."""
+        try:
+            text = await self._editor.prompt_async(self._marker, handle_sigint=False, set_exception_handler=False)
+        except EOFError:
+            return InputEnded()
+        except _EmptyLineInterruptError:
+            return Interrupted()
+        return Line(text)
+
+    def stop(self) -> None:
+        """Take the prompt away, whatever is typed in it."""
+        if self._editor.app.is_running:
+            self._editor.app.exit(exception=EOFError())
+
+    async def _redraw(self) -> None:
+        while self._pending:
+            await self.flush()
+            await asyncio.sleep(_REDRAW_S)
+
+    def _write(self, text: str) -> None:
+        output = self._editor.app.output
+        output.enable_autowrap()  # the editor draws without
+        output.write_raw(text)
+        output.flush()
+
+
+class _History(FileHistory):
+    """A history file that may become unwritable without anybody's typing being lost for it."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=_EmptyLineInterruptError())
+
+    return bindings

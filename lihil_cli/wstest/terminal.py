@@ -1,0 +1,135 @@
+"""What the user sees: messages on standard output, everything else on standard error, foreign text escaped."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO
+
+from lihil_cli.console import escape_terminal
+
+MARKER = "> "
+"""Stands before what is sent, on the screen and in the prompt."""
+
+_IN = "< "  # stands before every line that was received, so that none can pass for one of ours
+_MAX_LINES = 50
+_MAX_LINE_CHARACTERS = 1000
+_MAX_BINARY_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The process's streams. `stdin` is a descriptor; None stands for a stream that was closed from the start."""
+
+    stdin: int | None
+    stdout: BinaryIO | None
+    stderr: BinaryIO | None
+    stdin_is_tty: bool = False
+    stdout_is_tty: bool = False
+    stderr_is_tty: bool = False
+    encoding: str = "utf-8"
+
+    @property
+    def are_interactive(self) -> bool:
+        """Whether somebody types and looks: only then is there a prompt."""
+        return self.stdin_is_tty and self.stdout_is_tty
+
+
+def process_streams() -> Streams:
+    """This process's own streams."""
+    return Streams(
+        stdin=None if sys.stdin is None else sys.stdin.fileno(),
+        stdout=None if sys.stdout is None else sys.stdout.buffer,
+        stderr=None if sys.stderr is None else sys.stderr.buffer,
+        stdin_is_tty=_is_tty(sys.stdin),
+        stdout_is_tty=_is_tty(sys.stdout),
+        stderr_is_tty=_is_tty(sys.stderr),
+        encoding="utf-8" if sys.stdout is None else sys.stdout.encoding,
+    )
+
+
+def _is_tty(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+class Screen:
+    """Writes messages and notes. While a prompt stands, `divert` sends the terminal's share above it."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._above: Callable[[str], object] | None = None
+
+    def divert(self, above: Callable[[str], object] | None) -> None:
+        """Give text for the terminal to `above` from now on; None ends that."""
+        self._above = above
+
+    def print_message(self, payload: str | bytes) -> None:
+        """Show a message that arrived: plain in a pipe, prefixed and escaped on a terminal. Raises OSError."""
+        if not self._streams.stdout_is_tty:
+            self._write(self._streams.stdout, plain_line(payload))
+            return
+        lines = display_lines(payload)
+        self._write_terminal("".join(f"{_IN}{line}\n" for line in lines))
+
+    def print_echo(self, text: str) -> None:
+        """Show a line that was sent, which only a terminal needs. Raises OSError."""
+        self._write_terminal("".join(f"{MARKER}{line}\n" for line in _text_lines(text)))
+
+    def print_note(self, text: str) -> None:
+        """Tell the user something on standard error; a stream that is gone is no reason to stop."""
+        line = escape_terminal(text, keep_newlines=False) + "\n"
+        if self._above is not None and self._streams.stderr_is_tty:
+            self._above(line)
+            return
+        with suppress(OSError):
+            self._write(self._streams.stderr, line.encode(self._streams.encoding, "backslashreplace"))
+
+    def discard_output(self) -> None:
+        """Send what is still buffered for a reader that has gone to nowhere, so that the process can end quietly."""
+        stream = self._streams.stdout
+        if stream is None:
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+    def _write_terminal(self, text: str) -> None:
+        if self._above is not None:
+            self._above(text)
+            return
+        self._write(self._streams.stdout, text.encode(self._streams.encoding, "backslashreplace"))
+
+    def _write(self, stream: BinaryIO | None, data: bytes) -> None:
+        if stream is None:
+            return
+        stream.write(data)
+        stream.flush()
+
+
+def plain_line(payload: str | bytes) -> bytes:
+    """A message for a pipe: the text as it came, or a binary message as hexadecimal digits, and a newline."""
+    return (payload if isinstance(payload, str) else payload.hex()).encode() + b"\n"
+
+
+def display_lines(payload: str | bytes) -> list[str]:
+    """A message for a terminal: harmless, and cut where it is too long to be read."""
+    if isinstance(payload, str):
+        return _text_lines(payload)
+    digits = payload[:_MAX_BINARY_BYTES].hex(" ")
+    more = " ..." if len(payload) > _MAX_BINARY_BYTES else ""
+    return [f"binary, {len(payload)} bytes: {digits}{more}"]
+
+
+def _text_lines(text: str) -> list[str]:
+    lines = text.split("\n", _MAX_LINES)
+    shown = [_cut(line) for line in lines[:_MAX_LINES]]
+    if len(lines) > _MAX_LINES:
+        shown.append(f"... {len(text.encode())} bytes in the message")
+    return shown
+
+
+def _cut(line: str) -> str:
+    if len(line) <= _MAX_LINE_CHARACTERS:
+        return escape_terminal(line)
+    return f"{escape_terminal(line[:_MAX_LINE_CHARACTERS])}... {len(line.encode())} bytes"
