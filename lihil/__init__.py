@@ -1,1 +1,47 @@
 """lihil: a WebSocket-first ASGI framework."""
+
+from typing import Annotated
+
+from msgspec import Struct, field
+from starlette import status
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lihil.app import Lihil
+from lihil.di.graph import Graph
+from lihil.di.node import DependentNode
+from lihil.di.scope import AsyncScope, Resolver
+from lihil.errors import HTTPException, LihilError, SetupError, WebSocketDisconnect
+from lihil.markers import AsyncResource, Ignore, NodeMeta, Param, Resource, use
+from lihil.version import VERSION
+from lihil.websocket.connection import WebSocket
+from lihil.websocket.route import WebSocketRoute
+
+__version__ = VERSION
+
+__all__ = [
+    "Annotated",
+    "AsyncResource",
+    "AsyncScope",
+    "DependentNode",
+    "Graph",
+    "HTTPException",
+    "Ignore",
+    "Lihil",
+    "LihilError",
+    "NodeMeta",
+    "Param",
+    "Request",
+    "Resolver",
+    "Resource",
+    "Response",
+    "SetupError",
+    "Struct",
+    "WebSocket",
+    "WebSocketDisconnect",
+    "WebSocketRoute",
+    "__version__",
+    "field",
+    "status",
+    "use",
+]

@@ -1,13 +1,13 @@
 """The exception tree.
 
-    LihilError
-    ├── SetupError            a mistake in an app's code, found when it is registered or when the app starts
-    ├── InvalidParameters     a request whose parameters are missing or wrong: 422
-    ├── ResourceError         a generator resource that yields never, or twice
-    └── WebSocketStateError   a call that the WebSocket's state does not allow, such as send before accept
+LihilError
+├── SetupError            a mistake in an app's code, found when it is registered or when the app starts
+├── ParametersError     a request whose parameters are missing or wrong: 422
+├── ResourceError         a generator resource that yields never, or twice
+└── WebSocketStateError   a call that the WebSocket's state does not allow, such as send before accept
 
-    HTTPException (starlette's) ── HTTPException   a status that a handler or a dependency chose
-    WebSocketDisconnect (starlette's)              the peer has gone: raised by receive and by send
+HTTPException (starlette's) ── HTTPException   a status that a handler or a dependency chose
+WebSocketDisconnect (starlette's)              the peer has gone: raised by receive and by send
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from starlette.websockets import WebSocketDisconnect
 
 __all__ = [
     "HTTPException",
-    "InvalidParameters",
     "LihilError",
     "ParameterIssue",
+    "ParametersError",
     "ResourceError",
     "SetupError",
     "SetupProblem",
@@ -76,7 +76,7 @@ class ParameterIssue:
     message: str
 
 
-class InvalidParameters(LihilError):
+class ParametersError(LihilError):
     """Every missing or wrong parameter of one request, never just the first."""
 
     def __init__(self, issues: Sequence[ParameterIssue]) -> None:

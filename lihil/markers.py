@@ -1,7 +1,7 @@
 """What users write in annotations: `Param`, `use`, `Ignore`, `AsyncResource`, `Resource`."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def use(factory: Callable[..., Any], *, reuse: bool = False) -> NodeMeta:
 
 
 Ignore: TypeAlias = Annotated[T, NodeMeta(ignore=True)]
-"""`Ignore[T]` on a parameter: never built by injection; the framework, or the handler's parameter of that name, gives it.
+"""`Ignore[T]` on a parameter: never built by injection; the framework or the handler's parameter of that name gives it.
 
 On a factory's return type: the factory is not the provider of T; only `use(factory)` calls it.
 """
@@ -110,3 +110,16 @@ class Param:
         self.title = title
         self.description = description
         self.examples = examples
+
+    def merged_with(self, others: Sequence["Param"]) -> "Param":
+        """This mark with what later marks on the same parameter add."""
+        merged = Param(self.source)
+        for mark in (self, *others):
+            for name in ("alias", "decoder", "description", "examples", "source", "title"):
+                value = getattr(mark, name)
+                if value is not None:
+                    setattr(merged, name, value)
+            limits = {name: getattr(mark.constraints, name) for name in Constraints.__slots__}
+            given = {name: value for name, value in limits.items() if value is not None}
+            merged.constraints = replace(merged.constraints, **given)
+        return merged

@@ -1,0 +1,1 @@
+"""The one place where a handler's parameters meet their suppliers."""

@@ -1,0 +1,1 @@
+"""Factories become values. Knows nothing of HTTP or WebSockets."""

@@ -1,0 +1,1 @@
+"""WebSocket routes: the pattern and its options, the life of one connection, and what a handler gets."""
