@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from lihil_cli.main import run
 
 REPOSITORY = Path(__file__).parents[3]
 TRY_LINE = "lihil ws-test '/web_socket/session123?max_users=5'"
@@ -55,13 +59,37 @@ def room(tmp_path: Path) -> Path:
     return folder
 
 
-def lihil(room: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lihil_cli", *words]
-    return run(command, room, environment)
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def run(command: list[str], room: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, cwd=room, env=environment, capture_output=True, text=True, timeout=60)
+Lihil = Callable[..., Done]
+
+
+@pytest.fixture
+def lihil(
+    room: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Lihil:
+    """The command line in this process, in the room, with the environment's git."""
+    monkeypatch.chdir(room)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def type_in(*words: str) -> Done:
+        code = run(words)
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return type_in
+
+
+def python(words: list[str], room: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], check=False, cwd=room, env=environment, capture_output=True, text=True, timeout=60
+    )
 
 
 def files(project: Path) -> set[str]:
@@ -69,8 +97,8 @@ def files(project: Path) -> set[str]:
     return {path.relative_to(project).as_posix() for path in found if ".git" not in path.parts}
 
 
-def test_a_project_is_made_and_its_files_and_next_steps_are_told(room: Path, environment: dict[str, str]) -> None:
-    done = lihil(room, environment, "new", "my-app")
+def test_a_project_is_made_and_its_files_and_next_steps_are_told(room: Path, lihil: Lihil) -> None:
+    done = lihil("new", "my-app")
     assert (done.returncode, done.stderr) == (0, "")
     assert os.listdir(room) == ["my-app"]
     assert files(room / "my-app") == MINIMAL
@@ -83,8 +111,8 @@ def test_a_project_is_made_and_its_files_and_next_steps_are_told(room: Path, env
     assert any(line.endswith("pytest") for line in lines)
 
 
-def test_the_project_begins_with_a_clean_commit(room: Path, environment: dict[str, str]) -> None:
-    lihil(room, environment, "new", "my-app")
+def test_the_project_begins_with_a_clean_commit(room: Path, environment: dict[str, str], lihil: Lihil) -> None:
+    lihil("new", "my-app")
     git = ["git", "-C", str(room / "my-app")]
     log = subprocess.run([*git, "log", "--format=%s"], env=environment, capture_output=True, text=True, check=True)
     assert log.stdout == "Start from lihil's minimal template\n"
@@ -92,50 +120,51 @@ def test_the_project_begins_with_a_clean_commit(room: Path, environment: dict[st
     assert status.stdout == b""
 
 
-def test_no_git_makes_no_repository(room: Path, environment: dict[str, str]) -> None:
-    assert lihil(room, environment, "new", "my-app", "--no-git").returncode == 0
+def test_no_git_makes_no_repository(room: Path, lihil: Lihil) -> None:
+    assert lihil("new", "my-app", "--no-git").returncode == 0
     assert not (room / "my-app" / ".git").exists()
 
 
-def test_what_kept_the_repository_from_being_made_is_a_note(room: Path, environment: dict[str, str]) -> None:
+def test_what_kept_the_repository_from_being_made_is_a_note(room: Path, lihil: Lihil) -> None:
     (room / ".git").mkdir()
-    done = lihil(room, environment, "new", "my-app")
+    done = lihil("new", "my-app")
     assert done.returncode == 0
     assert done.stderr == "note: this is already inside a repository, so none was made\n"
 
 
-def test_a_dry_run_tells_the_same_files_and_writes_nothing(room: Path, environment: dict[str, str]) -> None:
-    dry = lihil(room, environment, "new", "my-app", "--dry-run")
+def test_a_dry_run_tells_the_same_files_and_writes_nothing(room: Path, lihil: Lihil) -> None:
+    dry = lihil("new", "my-app", "--dry-run")
     assert dry.returncode == 0
     assert os.listdir(room) == []
-    wet = lihil(room, environment, "new", "my-app")
+    wet = lihil("new", "my-app")
     assert dry.stdout == wet.stdout.replace("made ", "would make ", 1)
 
 
-def test_a_dry_run_for_a_program_is_json(room: Path, environment: dict[str, str]) -> None:
-    document = json.loads(lihil(room, environment, "new", "my-app", "--dry-run", "--json").stdout)
+def test_a_dry_run_for_a_program_is_json(room: Path, lihil: Lihil) -> None:
+    document = json.loads(lihil("new", "my-app", "--dry-run", "--json").stdout)
     assert (document["name"], document["module"], document["dry_run"]) == ("my-app", "my_app", True)
     assert {file["path"] for file in document["files"]} == MINIMAL
     assert any(line.endswith(TRY_LINE) for line in document["next"])
     assert os.listdir(room) == []
 
 
-def test_the_templates_are_listed(room: Path, environment: dict[str, str]) -> None:
-    assert "minimal  One WebSocket route" in lihil(room, environment, "new", "--list").stdout
-    listed = json.loads(lihil(room, environment, "new", "--list", "--json").stdout)
+def test_the_templates_are_listed(lihil: Lihil) -> None:
+    assert "minimal  One WebSocket route" in lihil("new", "--list").stdout
+    listed = json.loads(lihil("new", "--list", "--json").stdout)
     assert "minimal" in [template["name"] for template in listed]
 
 
-def test_without_uv_the_next_steps_are_pips(room: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    done = lihil(room, {**environment, "PATH": str(tmp_path)}, "new", "my-app")
+def test_without_uv_the_next_steps_are_pips(lihil: Lihil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = lihil("new", "my-app")
     assert "  . .venv/bin/activate\n" in done.stdout
     assert f"  {TRY_LINE}\n" in done.stdout
     assert done.stderr == "note: git was not found, so no repository was made\n"
 
 
-def test_an_empty_folder_of_that_name_is_used(room: Path, environment: dict[str, str]) -> None:
+def test_an_empty_folder_of_that_name_is_used(room: Path, lihil: Lihil) -> None:
     (room / "my-app").mkdir()
-    assert lihil(room, environment, "new", "my-app").returncode == 0
+    assert lihil("new", "my-app").returncode == 0
     assert files(room / "my-app") == MINIMAL
 
 
@@ -157,9 +186,9 @@ MISTAKES = [
 @pytest.mark.parametrize(("words", "line"), MISTAKES)
 @pytest.mark.parametrize("mode", [[], ["--dry-run"]], ids=["real", "dry"])
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    room: Path, environment: dict[str, str], words: list[str], line: str, mode: list[str]
+    room: Path, lihil: Lihil, words: list[str], line: str, mode: list[str]
 ) -> None:
-    done = lihil(room, environment, "new", *mode, *words)
+    done = lihil("new", *mode, *words)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {line}")
@@ -168,20 +197,21 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("mode", [[], ["--dry-run"]], ids=["real", "dry"])
-def test_a_folder_that_is_not_empty_is_refused(room: Path, environment: dict[str, str], mode: list[str]) -> None:
+def test_a_folder_that_is_not_empty_is_refused(room: Path, lihil: Lihil, mode: list[str]) -> None:
     (room / "x").mkdir()
     (room / "x" / "mine.txt").write_text("mine")
-    done = lihil(room, environment, "new", "x", *mode)
+    done = lihil("new", "x", *mode)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: the folder 'x' is not empty: it holds mine.txt; try: lihil new x_2\n"
     assert files(room) == {"x/mine.txt"}
 
 
-def test_a_folder_that_is_gone_is_said_in_one_line(room: Path, environment: dict[str, str]) -> None:
-    code = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    done = run([sys.executable, "-c", code, "-m", "lihil_cli", "new", "x"], room, environment)
-    assert done.returncode == 1
-    assert done.stderr == "error: the folder you are in is gone; cd to one that exists\n"
+def test_a_folder_that_is_gone_is_said_in_one_line(room: Path, lihil: Lihil, monkeypatch: pytest.MonkeyPatch) -> None:
+    (room / "gone").mkdir()
+    monkeypatch.chdir(room / "gone")
+    (room / "gone").rmdir()
+    done = lihil("new", "x")
+    assert (done.returncode, done.stderr) == (1, "error: the folder you are in is gone; cd to one that exists\n")
 
 
 def test_a_command_that_only_makes_files_loads_no_server_and_no_client(room: Path, environment: dict[str, str]) -> None:
@@ -193,7 +223,7 @@ heavy = {"rich", "httpx", "starlette", "uvicorn", "watchfiles", "msgspec", "pyda
 print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 sys.exit(code)
 """
-    done = run([sys.executable, "-c", code], room, environment)
+    done = python(["-c", code], room, environment)
     assert (done.returncode, done.stderr) == (0, "[]\n")
 
 
@@ -206,7 +236,7 @@ def test_importing_the_command_loads_no_engine(environment: dict[str, str]) -> N
 def test_a_signal_at_any_moment_leaves_the_whole_project_or_nothing(room: Path, environment: dict[str, str]) -> None:
     # Half of the shots are drawn over a whole run, half are fired as soon as something shows in the folder.
     started = time.monotonic()
-    assert lihil(room, environment, "new", "first").returncode == 0
+    assert python(["-m", "lihil_cli", "new", "first"], room, environment).returncode == 0
     whole_s = time.monotonic() - started
     dice = random.Random(7)
     for shot in range(12):
