@@ -1,0 +1,56 @@
+"""What all requests of one test client share: the app, its state, its address, the loop."""
+
+from typing import Any, Protocol
+
+from lihil.asgi import ASGIApp
+from lihil.testing.loop import LoopThread
+
+# What an app gets to end by itself when its test has failed already.
+ABORT_GRACE_S = 1.0
+
+
+class Abortable(Protocol):
+    """Something that holds a loop and can be made to let go."""
+
+    def abort(self) -> None: ...
+
+
+class Host:
+    """The app behind a test client, served on one loop while the client is entered, else on one loop per use."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        client: tuple[str, int],
+        root_path: str,
+        timeout_s: float,
+        raise_server_exceptions: bool,
+    ) -> None:
+        if not 0 < timeout_s < float("inf"):
+            raise ValueError(f"timeout_s is a number of seconds above 0, not {timeout_s!r}; to debug, use 3600")
+        self.app = app
+        self.client = client
+        self.root_path = root_path
+        self.timeout_s = timeout_s
+        self.raise_server_exceptions = raise_server_exceptions
+        self.loop: LoopThread | None = None
+        self.state: dict[str, Any] = {}
+        self._held: set[Abortable] = set()
+
+    def borrow(self, holder: Abortable) -> LoopThread:
+        """The client's loop, or a new one; `give_back` ends the latter."""
+        loop = self.loop or LoopThread()
+        self._held.add(holder)
+        return loop
+
+    def give_back(self, holder: Abortable, loop: LoopThread) -> None:
+        """`holder` is done with `loop`; AppTimeout when a loop of its own does not end."""
+        self._held.discard(holder)
+        if loop is not self.loop:
+            loop.close(self.timeout_s)
+
+    def abort_all(self) -> None:
+        """Make every open response and WebSocket let go of its loop."""
+        for holder in tuple(self._held):
+            holder.abort()
