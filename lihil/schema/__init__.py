@@ -1,0 +1,1 @@
+"""Descriptions of an app, all made from one model."""
