@@ -65,6 +65,20 @@ print([(file.path, file.executable) for file in read_template(find_templates(), 
     assert done.stdout == "[('bin/go.sh', True), ('pyproject.toml', False)]\n"
 
 
+def test_a_script_in_a_zip_is_known_by_its_first_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
+        packed.writestr("one/run.sh", "#!/bin/sh\n")
+        packed.writestr("one/text", "text\n")
+    assert read_template(zipfile.Path(tmp_path / "t.zip"), "one") == [
+        TemplateFile("run.sh", b"#!/bin/sh\n", executable=True),
+        TemplateFile("text", b"text\n"),
+    ]
+
+
+def test_an_installation_without_templates_has_none(tmp_path: Path) -> None:
+    assert template_names(find_templates(tmp_path / "lihil_cli")) == []
+
+
 def test_a_folder_without_a_pyproject_is_no_template(tmp_path: Path) -> None:
     make_template(tmp_path, "one", "The first")
     make_template(tmp_path, "two")
