@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 6
     BUG = 70
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
@@ -26,3 +27,15 @@ class CliError(Exception):
         self.message = message
         self.hint = hint
         self.code = code
+
+    @property
+    def text(self) -> str:
+        """The lines that stderr gets."""
+        return f"error: {self.message}\nhint: {self.hint}" if self.hint else f"error: {self.message}"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the main thread stands, so that what was opened is closed; ends with exit code 143.
+
+    Of KeyboardInterrupt's kind, because no code that catches ordinary exceptions may swallow it.
+    """

@@ -1,0 +1,76 @@
+"""`lihil run`: serve an app, on one process, several, or one that follows the source files."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.settings import LOG_LEVELS, Settings, resolve_settings
+
+
+def run(
+    app: Annotated[
+        str | None, typer.Argument(metavar="APP", help="module:attribute, such as main:app.", show_default=False)
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen (default: 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes a free one (default: 8000).")] = None,
+    reload: Annotated[bool | None, typer.Option(help="Load the code again when a source file changes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve (default: 1).")] = None,
+    log_level: Annotated[str | None, typer.Option(help=f"{', '.join(LOG_LEVELS)} (default: info).")] = None,
+) -> None:
+    """Serve an app.
+
+    Without APP: `app` in [tool.lihil] of pyproject.toml, else src/*/main.py, main.py or app.py with an `app` in it.
+    Each option can also be set as LIHIL_HOST, LIHIL_PORT, ... or in [tool.lihil]; a flag wins.
+
+    Examples:
+
+    \b
+        lihil run --reload
+        lihil run main:app --port 0
+        lihil run shop.main:app --host 0.0.0.0 --workers 4 --log-level warning
+    """
+    flags = {
+        "app": app,
+        "host": host,
+        "port": port,
+        "reload": reload,
+        "workers": workers,
+        "log_level": log_level.lower() if log_level else None,
+    }
+    raise typer.Exit(_serve(resolve_settings(flags)))
+
+
+def _serve(settings: Settings) -> ExitCode:
+    _check_mode(settings)
+    from lihil_cli.devserver.listener import chosen_port, open_listener
+    from lihil_cli.loader import find_target
+
+    target = find_target(settings.app.value, settings.root)
+    with open_listener(settings.host.value, settings.port.value) as listener:
+        from lihil_cli.console import colour_allowed
+        from lihil_cli.devserver.loop import serve_following, serve_here, serve_pool
+        from lihil_cli.devserver.report import Place, traces, warn_if_open
+        from lihil_cli.devserver.worker import DRAIN_GRACE_S, QUICK_GRACE_S, Plan
+
+        place = Place(str(target), settings.host.value, chosen_port(listener), settings.root)
+        grace_s = QUICK_GRACE_S if settings.reload.value else DRAIN_GRACE_S
+        plan = Plan(target, settings.log_level.value, grace_s, colour_allowed(sys.stderr))
+        warn_if_open(place)
+        with traces(place) as left:
+            if settings.reload.value:
+                return serve_following(plan, listener, place, left)
+            if settings.workers.value > 1:
+                return serve_pool(plan, listener, place, workers=settings.workers.value)
+            return serve_here(plan, listener, place)
+
+
+def _check_mode(settings: Settings) -> None:
+    if settings.reload.value and settings.workers.value > 1:
+        raise CliError(
+            f"reload ({settings.reload.source}) and {settings.workers.value} workers ({settings.workers.source})"
+            " exclude each other",
+            hint="--no-reload, or --workers 1",
+            code=ExitCode.USAGE,
+        )

@@ -1,0 +1,108 @@
+"""Worker processes as their parent sees them: start one, hear of its life as events, end it within a bound."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import FrameType
+from typing import TypeAlias
+
+from lihil_cli.devserver.worker import Plan, run_child
+from lihil_cli.errors import ExitCode
+
+# How long a worker may take beyond its grace, for its lifespan's shutdown, before it is killed.
+_OVERTIME_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Worker `pid` accepts connections."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Worker `pid` is gone; `code` is its exit code, negative for a signal."""
+
+    pid: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """These source files were written, made or removed."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The parent was told to end, by `signum`."""
+
+    signum: int
+
+    @property
+    def code(self) -> ExitCode:
+        """Ctrl-C is how a server is meant to end; SIGTERM says 143, as 128 + 15."""
+        return ExitCode.OK if self.signum == signal.SIGINT else ExitCode.TERMINATED
+
+
+Event: TypeAlias = Ready | Ended | Changed | Stop
+Events: TypeAlias = "SimpleQueue[Event]"
+
+
+class WorkerProcess:
+    """One started worker. It tells `events` when it is Ready and when it has Ended."""
+
+    def __init__(self, plan: Plan, listener: socket.socket, events: Events) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._grace_s = plan.grace_s
+        self._link, far_end = spawn.Pipe()
+        self._process = spawn.Process(target=run_child, args=(plan, listener, far_end))
+        self._process.start()
+        far_end.close()  # only the worker holds it now, so that its end is heard here
+        self.pid = self._process.pid or 0
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+
+    def _listen(self, events: Events) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._link.recv()
+                events.put(Ready(self.pid))
+        self._process.join()
+        events.put(Ended(self.pid, self._process.exitcode or 0))
+
+    def tell(self, signum: int) -> None:
+        """Ask the worker to end; one that has ended already stays so."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signum)
+
+    def stop(self, signum: int) -> None:
+        """Ask the worker to end and wait until it has; one that overstays its grace is killed."""
+        if self._process.exitcode is None:
+            self.tell(signum)
+        self._process.join(self._grace_s + _OVERTIME_S)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+
+
+@contextmanager
+def signals_as_events(events: Events) -> Iterator[None]:
+    """While open, SIGINT and SIGTERM arrive as Stop. `SimpleQueue.put` may be called from a signal handler."""
+
+    def report(signum: int, frame: FrameType | None) -> None:
+        events.put(Stop(signum))
+
+    before = {signum: signal.signal(signum, report) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

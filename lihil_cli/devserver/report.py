@@ -1,0 +1,89 @@
+"""What a server tells the person in front of it, all on stderr, and what it leaves in `.lihil/dev.json`."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lihil_cli.console import colour_allowed, escape_terminal
+from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
+from lihil_cli.devserver.listener import dial_host, is_loopback, join_address
+
+_SHOWN_PATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens and what it serves, for the banner and for dev.json."""
+
+    app: str
+    host: str
+    port: int
+    root: Path
+
+    @property
+    def url(self) -> str:
+        """The URL to open on this machine."""
+        return f"http://{join_address(dial_host(self.host), self.port)}"
+
+
+def say(text: str) -> None:
+    """One message of the server's, made safe for a terminal."""
+    print(escape_terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+
+
+def warn_if_open(place: Place) -> None:
+    """A warning when other machines can reach the server."""
+    if not is_loopback(place.host):
+        say(f"warning: listening on {place.host}: every machine that can reach this one can use the app")
+
+
+def show_banner(place: Place, notes: Sequence[str] = ()) -> None:
+    """The app, its URL and how to stop: printed once, when the first connection can be accepted."""
+    bold, plain = ("\x1b[1m", "\x1b[0m") if colour_allowed(sys.stderr) else ("", "")
+    lines = [f"lihil serves {place.app}", f"  {bold}{place.url}{plain}", *(f"  {note}" for note in notes)]
+    safe = [line if bold and bold in line else escape_terminal(line) for line in lines]
+    print("\n".join([*safe, "  Ctrl-C stops it"]), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+
+
+class Traces:
+    """The record in dev.json while a server runs; a folder that cannot be written is said once and does no harm."""
+
+    def __init__(self, place: Place) -> None:
+        self._root = place.root
+        self._record = DevFile(
+            pid=os.getpid(),
+            host=dial_host(place.host),
+            port=place.port,
+            tls=False,
+            uds=None,
+            app=place.app,
+            generation=1,
+            token=secrets.token_urlsafe(32),
+        )
+
+    def write(self, generation: int = 1) -> None:
+        """Put the record in place, under the given generation."""
+        self._record = replace(self._record, generation=generation)
+        try:
+            write_dev_file(self._root, self._record)
+        except OSError as error:
+            say(f"note: .lihil/dev.json cannot be written ({error.strerror}); lihil ws-test needs the URL then")
+
+    def remove(self) -> None:
+        """Take the record away, if it is still ours."""
+        remove_dev_file(self._root, self._record.pid)
+
+
+@contextmanager
+def traces(place: Place) -> Iterator[Traces]:
+    """dev.json for as long as the server lives."""
+    left = Traces(place)
+    left.write()
+    try:
+        yield left
+    finally:
+        left.remove()

@@ -1,0 +1,248 @@
+"""From `module:attr` to the app: what to import, the import itself, and what a failed one looks like.
+
+Only the project root (and its `src/`) joins sys.path; no other folder is searched, let alone imported from.
+"""
+
+import difflib
+import importlib
+import inspect
+import linecache
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, TypeAlias
+
+from lihil_cli.errors import CliError, ExitCode
+
+# As in lihil.asgi; spelled here so that a command which only looks for the app need not import the framework.
+App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+MAX_LINES = 12
+_MAX_WIDTH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which attribute of which module is the app, and below which folder the module lies. Can be pickled."""
+
+    module: str
+    attribute: str
+    root: Path
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attribute}"
+
+    @property
+    def search(self) -> tuple[Path, ...]:
+        """The folders that sys.path has to begin with."""
+        source = self.root / "src"
+        is_layout = source.is_dir() and not (source / "__init__.py").exists()
+        return (source, self.root) if is_layout else (self.root,)
+
+
+def find_target(app: str | None, root: Path) -> Target:
+    """The app named by `app`, or the one found at a usual place below `root`. Nothing is imported.
+
+    Raises CliError when `app` is no `module:attr`, or when nothing, or more than one app, is found.
+    """
+    return _named_target(app, root) if app else _usual_target(root)
+
+
+def _named_target(app: str, root: Path) -> Target:
+    module, _, attribute = app.partition(":")
+    if attribute and all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        return Target(module, attribute, root)
+    likely = module.removesuffix(".py").removeprefix("./").removeprefix("src/").replace("/", ".").replace("\\", ".")
+    name = likely if all(part.isidentifier() for part in likely.split(".")) else "main"
+    raise CliError(
+        f"APP is written module:attribute, not {app!r}",
+        hint=f"{name}:{attribute if attribute.isidentifier() else 'app'}",
+        code=ExitCode.USAGE,
+    )
+
+
+def _usual_target(root: Path) -> Target:
+    packages = sorted(path.parent.name for path in (root / "src").glob("*/main.py"))
+    found = [f"{name}.main" for name in packages if name.isidentifier()]
+    if not found:
+        found = [name for name in ("main", "app") if (root / f"{name}.py").is_file()][:1]
+    if len(found) == 1:
+        return Target(found[0], "app", root)
+    if found:
+        raise CliError(
+            f"there are {len(found)} apps: {', '.join(f'{name}:app' for name in found)}",
+            hint=f"name one: {found[0]}:app, or set app in [tool.lihil] of {root / 'pyproject.toml'}",
+            code=ExitCode.USAGE,
+        )
+    raise CliError(
+        f"no app found in {root}: looked for src/*/main.py, main.py and app.py",
+        hint="name it as module:attribute, or set app in [tool.lihil] of pyproject.toml",
+        code=ExitCode.USAGE,
+    )
+
+
+def load_app(target: Target) -> App:
+    """Import the target's module and return the app in it.
+
+    Raises CliError, in at most 12 lines, for whatever goes wrong: an absent module or attribute, an exception or
+    `sys.exit()` while importing, or an object that is no ASGI application.
+    """
+    _extend_path(target)
+    module = _import(target)
+    app: object = module
+    for name in target.attribute.split("."):
+        app = _attribute(app, name, target)
+    _check_callable(app, target)
+    return app  # type: ignore[return-value]
+
+
+def _extend_path(target: Target) -> None:
+    folders = [str(folder) for folder in target.search]
+    sys.path[:] = folders + [entry for entry in sys.path if entry not in folders]
+
+
+def _import(target: Target) -> ModuleType:
+    try:
+        return importlib.import_module(target.module)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        name = error.name or ""
+        if name and (target.module == name or target.module.startswith(f"{name}.")):
+            raise _absent_module(target, name) from error
+        raise CliError(explain(error, target.root, f"{target} cannot be imported")) from error
+    except BaseException as error:
+        # SystemExit and its like too: an app that leaves while it is imported is an app that cannot be served.
+        raise CliError(explain(error, target.root, f"{target} cannot be imported")) from error
+
+
+def _absent_module(target: Target, name: str) -> CliError:
+    path = name.replace(".", "/")
+    looked = ", ".join(str(folder / f"{path}.py") for folder in target.search)
+    known = {file.stem for folder in target.search for file in folder.glob("*.py")}
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}:{target.attribute}?" if near else ""
+    return CliError(f"no module named {name!r}: looked for {looked}", hint=hint)
+
+
+def _attribute(owner: object, name: str, target: Target) -> object:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        pass
+    public = [entry for entry in dir(owner) if not entry.startswith("_")]
+    near = difflib.get_close_matches(name, public, n=3)
+    apps = [entry for entry in public if _is_application(getattr(owner, entry, None))]
+    # A package that is only a folder has no file, and is where a wrong module name ends up.
+    place = getattr(owner, "__file__", None) or target.module
+    names = near or apps
+    hint = f"did you mean {' or '.join(f'{target.module}:{entry}' for entry in names[:3])}?" if names else ""
+    raise CliError(f"{target} is not there: {place} has no {name!r}", hint=hint)
+
+
+def _check_callable(app: object, target: Target) -> None:
+    if _is_application(app):
+        return
+    if inspect.isclass(app):
+        hint = f"name an instance: app = {app.__name__}() and {target.module}:app"
+        raise CliError(f"{target} is the class {app.__name__}, not an ASGI application", hint=hint)
+    if callable(app) and _takes(app, 0):
+        hint = f"a function that makes the app? Write app = {target.attribute}() and name {target.module}:app"
+        raise CliError(f"{target} is a function without parameters, not an ASGI application", hint=hint)
+    kind = "a module" if inspect.ismodule(app) else "None" if app is None else f"of type {type(app).__name__}"
+    raise CliError(
+        f"{target} is {kind}, not an ASGI application",
+        hint="an ASGI application is called with (scope, receive, send), such as lihil.Lihil()",
+    )
+
+
+def _is_application(value: object) -> bool:
+    return callable(value) and not inspect.isclass(value) and _takes(value, 3)
+
+
+def _takes(function: Callable[..., object], count: int) -> bool:
+    """Whether `function` can be called with `count` positional arguments; compiled code that cannot say so, can."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return count == 3
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def explain(error: BaseException, root: Path, headline: str) -> str:
+    """An exception of the user's code in at most 12 lines: `headline`, the user's own last line, and what was raised.
+
+    No line of the framework's, of importlib's or of an installed package's, unless nothing else was involved.
+    """
+    if problems := _setup_problems(error):
+        return f"{headline}\n{problems}"  # never cut: each problem carries its own place and its own fix
+    if isinstance(error, SyntaxError) and error.lineno:
+        lines = [*_syntax_place(error, root), f"{type(error).__name__}: {error.msg}"]
+    else:
+        lines = [*_user_place(error.__traceback__, root), *_words(error)]
+    room = MAX_LINES - 2  # for the headline, and for a hint or the line that says what was left out
+    if len(lines) > room:
+        lines = [*lines[:room], f"... {len(lines) - room} more lines; LIHIL_DEBUG=1 shows them"]
+    return "\n".join([headline, *(f"  {_cut(line)}" for line in lines)])
+
+
+def _setup_problems(error: BaseException) -> str:
+    """The text of a SetupError, which names every mistake; "" for any other exception."""
+    from lihil.errors import SetupError
+
+    return str(error) if isinstance(error, SetupError) else ""
+
+
+def _words(error: BaseException) -> list[str]:
+    if isinstance(error, SystemExit):
+        return [f"sys.exit({'' if error.code is None else repr(error.code)}) was called while the app was imported"]
+    text = str(error)
+    head = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    return (f"{head}\n{notes}" if notes else head).splitlines()
+
+
+def _syntax_place(error: SyntaxError, root: Path) -> list[str]:
+    place = f"{_short(error.filename or '<unknown>', root)}:{error.lineno}"
+    text = (error.text or "").rstrip()
+    if not text:
+        return [place]
+    code = text.lstrip()
+    start = max((error.offset or 1) - 1 - (len(text) - len(code)), 0)
+    end = (error.end_offset or 0) - 1 - (len(text) - len(code)) if error.end_lineno == error.lineno else 0
+    return [place, f"  {code}", "  " + " " * start + "^" * max(min(end, len(code)) - start, 1)]
+
+
+def _user_place(trace: TracebackType | None, root: Path) -> list[str]:
+    places = []
+    while trace is not None:
+        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    own = [place for place in places if _is_users(place[0], root)] or places[-1:]
+    if not own:
+        return []
+    file, line = own[-1]
+    code = linecache.getline(file, line).strip()
+    return [f"{_short(file, root)}:{line}", *([f"  {code}"] if code else [])]
+
+
+def _is_users(file: str, root: Path) -> bool:
+    path = Path(file)
+    if not path.is_relative_to(root) or "site-packages" in path.parts:
+        return False
+    return not path.is_relative_to(Path(__file__).parent) and not file.startswith(sys.prefix + "/")
+
+
+def _short(file: str, root: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _MAX_WIDTH else f"{line[:_MAX_WIDTH]}..."

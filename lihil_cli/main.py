@@ -1,0 +1,139 @@
+"""The Typer app: which commands there are, and how each way of ending becomes words and an exit code.
+
+Importing this module loads typer and nothing bigger: a command's engine is imported when that command runs.
+"""
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from lihil_cli.commands.new import new
+from lihil_cli.commands.routes import routes
+from lihil_cli.commands.run import run as run_server
+from lihil_cli.commands.ws_test import ws_test
+from lihil_cli.console import colour_allowed, escape_terminal
+from lihil_cli.errors import CliError, ExitCode, Terminated
+
+SUMMARY = """Make, serve and talk to realtime services.
+
+\b
+    lihil new my-app
+    lihil run --reload
+    lihil ws-test /ws
+"""
+
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("new", new, "Create"),
+    ("run", run_server, "Run"),
+    ("routes", routes, "Run"),
+    ("ws-test", ws_test, "Talk"),
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code; what went wrong has been said on stderr by then."""
+    try:
+        code = _outcome(list(arguments) or ["--help"])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = ExitCode.BROKEN_PIPE
+    if code == ExitCode.BROKEN_PIPE:
+        _forget_stdout()
+    return code
+
+
+def build_app(*, rich_help: bool) -> typer.Typer:
+    """All commands in one Typer app. Rich help is for terminals: elsewhere it costs a slow import and escapes."""
+    app = typer.Typer(
+        name="lihil",
+        help=_help_text(SUMMARY, rich_help=rich_help),
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="markdown" if rich_help else None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_common_options)
+    for name, function, panel in COMMANDS:
+        text = _help_text(inspect.getdoc(function) or "", rich_help=rich_help)
+        app.command(name, help=text, rich_help_panel=panel)(function)
+    return app
+
+
+def _help_text(text: str, *, rich_help: bool) -> str:
+    """Plain help keeps the lines of a paragraph that begins with a backspace; Markdown has indentation for that."""
+    return text.replace("\b\n", "") if rich_help else text
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from lihil_cli.__main__ import read_version
+
+        typer.echo(f"lihil {read_version()}")
+        raise typer.Exit
+
+
+def _common_options(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Show the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The options that stand before a command; `--version` has done its work when this is called."""
+
+
+def _outcome(arguments: list[str]) -> int:
+    app = build_app(rich_help=colour_allowed(sys.stdout))
+    try:
+        return _as_code(app(arguments, prog_name="lihil", standalone_mode=False))
+    except CliError as error:
+        _tell(error.text)
+        _tell_trace()
+        return error.code
+    except Terminated:
+        return ExitCode.TERMINATED
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except SystemExit as ended:
+        # Typer ends with 1 when a pipe breaks; the shell's own word for that is 128 + SIGPIPE.
+        return ExitCode.BROKEN_PIPE if isinstance(ended.__context__, BrokenPipeError) else _as_code(ended.code)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's usage errors have no public name before 0.28
+            return _tell_usage(error)
+        return _tell_bug(error)
+
+
+def _as_code(result: object) -> int:
+    """A command's exit code: what `typer.Exit` carried, or 0 where the command just returned."""
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _tell_usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "lihil"
+    _tell(f"error: {error.format_message()}\nhint: {command} --help")
+    return ExitCode.USAGE
+
+
+def _tell_bug(error: Exception) -> int:
+    _tell(f"error: {type(error).__name__}: {error}")
+    _tell("This is a bug in lihil; please report it, with the traceback that LIHIL_DEBUG=1 shows.")
+    _tell_trace()
+    return ExitCode.BUG
+
+
+def _tell_trace() -> None:
+    if os.environ.get("LIHIL_DEBUG") == "1":
+        _tell(traceback.format_exc())
+
+
+def _tell(text: str) -> None:
+    print(escape_terminal(text), file=sys.stderr)  # noqa: T201 - the one place where a command's failure is shown
+
+
+def _forget_stdout() -> None:
+    """Send what is still buffered to nowhere, or the interpreter complains about the broken pipe when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
