@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lihil_cli.console import escape_terminal
-from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.wstest.events import (
     Action,
     Close,
@@ -68,14 +68,17 @@ class Settings:
 
 
 def hold_conversation(settings: Settings, streams: Streams) -> int:
-    """Connect, talk until one side ends it, and give the exit code. Raises CliError when there is no connection."""
+    """Connect, talk until one side ends it, and give the exit code.
+
+    Raises CliError when there is no connection, and KeyboardInterrupt for a second Ctrl-C that the first did not end.
+    """
     # What the session does not tell is no news for the user, and never a traceback.
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     try:
         with asyncio.Runner(loop_factory=Loop) as runner:
             return runner.run(_converse(settings, streams))
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+    except Terminated:
+        return ExitCode.TERMINATED
 
 
 async def _converse(settings: Settings, streams: Streams) -> int:
@@ -210,7 +213,10 @@ class _Conversation:
 
     @contextmanager
     def _interrupts(self) -> Iterator[None]:
-        """Make Ctrl-C an event; a second one while the first is still waiting, on a blocked write, ends everything."""
+        """Make Ctrl-C an event; a second one while the first is still waiting, on a blocked write, ends everything.
+
+        SIGTERM ends everything at once, but leaves the terminal as it was found.
+        """
 
         def note_interrupt(number: int, frame: FrameType | None) -> None:
             if self._is_interrupting:
@@ -218,11 +224,15 @@ class _Conversation:
             self._is_interrupting = True
             self._loop.call_soon_threadsafe(self._interrupt)
 
-        previous = signal.signal(signal.SIGINT, note_interrupt)
+        def terminate(number: int, frame: FrameType | None) -> None:
+            raise Terminated
+
+        previous = signal.signal(signal.SIGINT, note_interrupt), signal.signal(signal.SIGTERM, terminate)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            signal.signal(signal.SIGINT, previous[0])
+            signal.signal(signal.SIGTERM, previous[1])
 
     def _interrupt(self) -> None:
         self._is_interrupting = False

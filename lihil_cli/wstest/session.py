@@ -41,9 +41,6 @@ from lihil_cli.wstest.events import (
 CLOSE_WAIT_S = 1.0
 """How long a close may stay unanswered before the connection is dropped."""
 
-BROKEN_PIPE = 141
-"""What a shell shows for a process ended by SIGPIPE: 128 + 13."""
-
 _CLEAN = frozenset({1000, 1001})
 _TOO_BIG = 1009
 
@@ -202,7 +199,7 @@ class Session:
     def _break_output_late(self, event: OutputBroken, now: float) -> list[Action]:
         self._output_broken = True
         failed = (ExitCode.FAILED, f"cannot write the output: {event.why}")
-        self._verdict = failed if event.why else (BROKEN_PIPE, "")
+        self._verdict = failed if event.why else (ExitCode.BROKEN_PIPE, "")
         return []
 
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
