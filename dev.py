@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,7 @@ def run(command: Command, *, cwd: Path = ROOT, env: dict[str, str] | None = None
         )
     except OSError as error:
         return Outcome(ok=False, output=str(error))
-    return Outcome(ok=done.returncode == 0, output=f"$ {' '.join(words)}\n{done.stdout}")
+    return Outcome(ok=done.returncode == 0, output=f"$ {shlex.join(words)}\n{done.stdout}")
 
 
 def report(name: str, act: Callable[[], Outcome]) -> Outcome:

@@ -1,6 +1,7 @@
 """The two commands that a fresh clone starts with."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,15 @@ def test_a_run_in_which_nothing_was_checked_has_failed() -> None:
 def test_good_gates_end_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert gates.conclude([dev.Outcome(ok=True)]) == 0
     assert capsys.readouterr().out == "1 passed, 0 failed\n"
+
+
+@pytest.mark.slow
+def test_the_demo_shows_the_greeting_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    script = "import dev, sys; sys.exit(dev.demo())"
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, input="")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "Hello, world!" in shown.stdout
+    assert [line.split()[0] for line in shown.stdout.splitlines() if line.startswith(("ok", "FAILED"))] == ["ok"] * 3
+    assert list(tmp_path.iterdir()) == []

@@ -46,6 +46,7 @@ def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
     foreign = ("COVERAGE", "COV_", "PYTHON", "VIRTUAL_ENV", "UV_PROJECT", "PYTEST", "LIHIL_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     env |= {"GIT_CONFIG_GLOBAL": os.devnull, "NO_COLOR": "1"}
+    env |= dict.fromkeys(["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"], "me")
     return subprocess.run(
         [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )

@@ -77,6 +77,8 @@ class Terminal:
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
         # A reader's server has port 8000 to itself; a test's takes what is free and is found through dev.json.
         self.env = kept | {"PATH": path, "NO_COLOR": "1", "LIHIL_PORT": "0", "GIT_CONFIG_GLOBAL": os.devnull}
+        identity = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"]
+        self.env |= dict.fromkeys(identity, "me")
 
     def do(self, step: Step) -> None:
         words = shlex.split(step.command, comments=True)
