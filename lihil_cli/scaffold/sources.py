@@ -2,8 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -18,11 +19,14 @@ Folder: TypeAlias = "Path | Traversable"
 
 # What tools leave behind in a template that was run where it stands, and what must never ship: pip compiles the
 # templates it installs, and a wheel made from a used checkout would take the rest along.
-SKIPPED = (
-    *(".git", ".hg", ".svn", ".venv", "venv", "node_modules", "dist", "build", "htmlcov", "uv.lock"),
-    *("__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", ".lihil", ".idea", ".vscode"),
-    *(".env", ".coverage", ".coverage.*", ".DS_Store", ".keep", "*.pyc", "*.pyo", "*.egg-info", "*.swp", "*~"),
+_SKIPPED_NAMES = frozenset(
+    """
+    .git .hg .svn .venv venv node_modules dist build htmlcov uv.lock .env .coverage .DS_Store .keep
+    __pycache__ .pytest_cache .ruff_cache .mypy_cache .hypothesis .lihil .idea .vscode
+    """.split()  # noqa: SIM905 - a list of that length is a page
 )
+_SKIPPED_ENDS = (".pyc", ".pyo", ".egg-info", ".swp", "~")
+_SKIPPED_STARTS = (".coverage.",)
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -56,7 +60,7 @@ def list_templates(templates: Folder) -> list[tuple[str, str]]:
 
 
 def read_template(templates: Folder, name: str) -> list[TemplateFile]:
-    """Every file of a template except what SKIPPED names, in the order of the paths. Raises OSError."""
+    """Every file of a template except what `is_skipped` names, in the order of the paths. Raises OSError."""
     return sorted(_walk(templates / name, ""), key=lambda file: file.path)
 
 
@@ -74,7 +78,7 @@ def _walk(folder: Folder, prefix: str) -> Iterator[TemplateFile]:
 
 def is_skipped(name: str) -> bool:
     """Whether a file or folder of this name is never part of a template."""
-    return any(fnmatchcase(name, pattern) for pattern in SKIPPED)
+    return name in _SKIPPED_NAMES or name.endswith(_SKIPPED_ENDS) or name.startswith(_SKIPPED_STARTS)
 
 
 def _is_executable(entry: Folder, data: bytes) -> bool:
@@ -86,14 +90,26 @@ def _is_executable(entry: Folder, data: bytes) -> bool:
 
 def lihil_origin(package: Path = _PACKAGE) -> Origin:
     """Where lihil came from, by the record its installer left (PEP 610), or by the checkout it runs in."""
-    # A slow import (five times a bare interpreter's start) that only a generated project needs.
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        record = distribution("lihil").read_text("direct_url.json")
-    except PackageNotFoundError:
+    installed = _installed_metadata()
+    if installed is None:
         return _origin_of_checkout(package.parent)
-    return origin_of_record(json.loads(record)) if record else Origin()
+    record = installed / "direct_url.json"
+    return origin_of_record(json.loads(record.read_bytes())) if record.is_file() else Origin()
+
+
+def _installed_metadata() -> Path | None:
+    """The first `lihil-VERSION.dist-info` on the path (PyPA, "Recording installed projects").
+
+    importlib.metadata finds the same, but its import alone takes as long as the rest of `lihil new`.
+    """
+    found = (Path(entry, name) for entry in sys.path for name in _entries(entry or "."))
+    return next((path for path in found if path.name.startswith("lihil-") and path.suffix == ".dist-info"), None)
+
+
+def _entries(folder: str) -> list[str]:
+    with suppress(OSError):
+        return os.listdir(folder)
+    return []
 
 
 def _origin_of_checkout(folder: Path) -> Origin:

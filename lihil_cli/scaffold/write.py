@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.scaffold.git import start_repository
 from lihil_cli.scaffold.interrupts import Interrupts, StoppedError
 from lihil_cli.scaffold.names import NameRefusal, parse_name
 from lihil_cli.scaffold.plan import PlannedFile
@@ -50,7 +49,7 @@ def write_project(target: Path, files: Iterable[PlannedFile], *, first_commit: s
             for file in files:
                 interrupts.check()
                 _write_file(stage, file)
-            note = start_repository(stage, first_commit, check=interrupts.check) if first_commit else ""
+            note = _start_repository(stage, first_commit, interrupts) if first_commit else ""
             interrupts.check()
             _move(stage, target)
         finally:
@@ -68,6 +67,13 @@ def _explained(target: Path) -> Iterator[None]:
     except StoppedError as stop:
         code = ExitCode.INTERRUPTED if stop.signum == signal.SIGINT else ExitCode.TERMINATED
         raise CliError(f"stopped by {stop.signum.name}; nothing was left behind", code=code) from stop
+
+
+def _start_repository(stage: Path, first_commit: str, interrupts: Interrupts) -> str:
+    # Imported here: with it comes subprocess, which --no-git has no use for.
+    from lihil_cli.scaffold.git import start_repository
+
+    return start_repository(stage, first_commit, check=interrupts.check)
 
 
 def _write_file(stage: Path, file: PlannedFile) -> None:

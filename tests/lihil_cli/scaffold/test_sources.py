@@ -160,10 +160,9 @@ def test_the_record_of_the_installed_lihil_is_found(
 ) -> None:
     installed = tmp_path / "lihil-1.0.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: lihil\nVersion: 1.0.0\n")
     if record:
         (installed / "direct_url.json").write_text(record)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "missing"), str(tmp_path), *sys.path])
     assert lihil_origin() == origin
 
 
