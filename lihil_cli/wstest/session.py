@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.close_codes import NORMAL, meaning_of
-from lihil_cli.wstest.commands import HELP, Explain, Leave, Measure, Mistake, Say, parse_line
+from lihil_cli.wstest.commands import HELP, Explain, Leave, Measure, Say, parse_line
 from lihil_cli.wstest.events import (
     Action,
     Close,
@@ -130,7 +130,8 @@ class Session:
             return self._say(event.text)
         if not event.text:
             return []  # Enter on an empty prompt is a habit, not a message
-        match parse_line(event.text):
+        command = parse_line(event.text)
+        match command:
             case Say(text):
                 return self._say(text)
             case Leave(code, reason):
@@ -139,8 +140,7 @@ class Session:
                 return [Ping()]
             case Explain():
                 return [Note(line) for line in HELP]
-            case Mistake(message):
-                return [Note(message)]
+        return [Note(command.message)]
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
         if self.options.interactive:

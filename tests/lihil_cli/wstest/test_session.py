@@ -1,0 +1,306 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lihil_cli.wstest.events import (
+    Action,
+    Close,
+    Closed,
+    Echo,
+    Event,
+    Exit,
+    InputEnded,
+    InputFailed,
+    Interrupted,
+    Line,
+    Note,
+    Opened,
+    OutputBroken,
+    Ping,
+    Ponged,
+    Print,
+    Received,
+    Send,
+    Tick,
+)
+from lihil_cli.wstest.session import CLOSE_WAIT_S, Options, Session, State, describe_close
+
+PIPE = Options()
+HUMAN = Options(interactive=True)
+BY_US = Closed(1000, by="client")
+LOST = Closed(1006, by="nobody")
+
+
+def replay(options: Options, *steps: Event | float) -> list[Action]:
+    """The actions that the steps lead to, in a row; a number lets that many seconds pass."""
+    now = 100.0
+    session = Session(options, now)
+    actions: list[Action] = []
+    for step in steps:
+        if isinstance(step, float):
+            now += step
+        else:
+            actions += session.handle(step, now)
+    return actions
+
+
+def exit_code(actions: Sequence[Action]) -> int:
+    assert isinstance(actions[-1], Exit)
+    return actions[-1].code
+
+
+def last_note(actions: Sequence[Action]) -> str:
+    return [action.text for action in actions if isinstance(action, Note)][-1]
+
+
+def test_the_greeting_of_a_server_that_closes_is_printed_and_all_is_well() -> None:
+    assert replay(PIPE, Opened(), Received("Hello"), Closed(1000)) == [
+        Print("Hello"),
+        Note("closed by the server: 1000 (normal closure)"),
+        Exit(0),
+    ]
+
+
+def test_lines_of_a_pipe_are_sent_as_they_are() -> None:
+    assert replay(PIPE, Opened(), Line("/quit"), Line(""), Line("//x")) == [Send("/quit"), Send(""), Send("//x")]
+
+
+def test_nothing_is_sent_before_the_handshake_and_everything_after_it_in_order() -> None:
+    options = Options(messages=("first",))
+    assert replay(options, Line("second"), InputFailed("line 2 is odd")) == []
+    assert replay(options, Line("second"), InputFailed("line 2 is odd"), Opened()) == [
+        Send("first"),
+        Send("second"),
+        Close(),
+    ]
+
+
+def test_after_the_end_of_the_pipe_silence_ends_the_conversation() -> None:
+    before = replay(PIPE, Opened(), InputEnded(), 0.9, Tick(), Received("late"), 0.9, Tick())
+    assert before == [Print("late")]
+    after = replay(PIPE, Opened(), InputEnded(), 0.9, Tick(), Received("late"), 1.0, Tick(), BY_US)
+    assert after == [Print("late"), Close(), Note("closed: 1000 (normal closure)"), Exit(0)]
+
+
+def test_silence_before_the_end_of_the_pipe_ends_nothing() -> None:
+    assert replay(PIPE, Opened(), 1000.0, Tick()) == []
+
+
+def test_an_input_that_ends_before_the_handshake_lingers_from_the_handshake_on() -> None:
+    session = Session(PIPE, 0.0)
+    session.handle(InputEnded(), 0.0)
+    assert session.wake_at is None
+    session.handle(Opened(), 5.0)
+    assert session.wake_at == 6.0
+
+
+def test_a_count_ends_the_conversation_and_what_comes_later_is_not_shown() -> None:
+    options = Options(limit=2)
+    assert replay(options, Opened(), Received("1"), Received(b"2"), Received("3"), BY_US) == [
+        Print("1"),
+        Print(b"2"),
+        Close(),
+        Note("closed: 1000 (normal closure)"),
+        Exit(0),
+    ]
+
+
+def test_a_message_that_was_on_its_way_when_we_closed_is_shown() -> None:
+    actions = replay(Options(limit=9), Opened(), Interrupted(), Received("late"), BY_US)
+    assert actions[:2] == [Close(), Print("late")]
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "says"),
+    [
+        (Closed(1000), 0, "closed by the server: 1000 (normal closure)"),
+        (Closed(1001, "bye"), 0, "closed by the server: 1001 (going away): bye"),
+        (Closed(1005), 5, "closed by the server: 1005 (no code given)"),
+        (Closed(1011), 5, "closed by the server: 1011 (internal error)"),
+        (Closed(1012, "reload"), 5, "closed by the server: 1012 (service restart): reload"),
+        (Closed(4001, "kicked"), 5, "closed by the server: 4001 (private to the application): kicked"),
+        (LOST, 5, "1006 (the connection was lost without a close)"),
+        (Closed(1002, "bad", "client"), 5, "closed: 1002 (protocol error): bad"),
+        (Closed(1009, "", "client"), 5, "closed: 1009 (message too big); --max-size BYTES raises the limit"),
+    ],
+)
+def test_how_the_connection_ended_decides_the_exit_code(event: Closed, code: int, says: str) -> None:
+    actions = replay(PIPE, Opened(), event)
+    assert actions == [Note(says), Exit(code)]
+    assert describe_close(event) in says
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(BY_US, 0), (Closed(1000), 0), (Closed(1001), 0), (Closed(4001, by="client"), 0), (Closed(1011), 5), (LOST, 5)],
+)
+def test_a_close_of_ours_is_well_when_it_is_answered(answer: Closed, code: int) -> None:
+    assert exit_code(replay(HUMAN, Opened(), InputEnded(), answer)) == code
+
+
+def test_a_close_that_is_not_answered_is_not_waited_for() -> None:
+    assert replay(HUMAN, Opened(), InputEnded(), CLOSE_WAIT_S / 2, Tick())[-1] == Close()
+    actions = replay(HUMAN, Opened(), InputEnded(), CLOSE_WAIT_S, Tick())
+    assert actions[-2:] == [Note("the server did not answer the close (1006)"), Exit(5)]
+
+
+def test_ctrl_c_before_the_handshake_gives_up() -> None:
+    assert replay(PIPE, Interrupted()) == [Note("interrupted before the connection was open"), Exit(130)]
+
+
+def test_ctrl_c_closes_and_is_well_when_the_server_answers() -> None:
+    assert exit_code(replay(HUMAN, Opened(), Interrupted(), BY_US)) == 0
+
+
+@pytest.mark.parametrize("last", [(Interrupted(),), (CLOSE_WAIT_S, Tick()), (LOST,)])
+def test_ctrl_c_on_a_close_that_hangs_is_an_interruption(last: tuple[Event | float, ...]) -> None:
+    assert exit_code(replay(HUMAN, Opened(), Interrupted(), *last)) == 130
+
+
+def test_the_timeout_counts_from_the_start() -> None:
+    options = Options(timeout_s=2.0)
+    assert replay(options, 1.9, Tick()) == []
+    assert replay(options, 2.0, Tick()) == [Note("--timeout: 2 s have passed"), Exit(6)]
+    assert replay(options, 1.0, Opened(), 0.9, Tick()) == []
+    assert replay(options, 1.0, Opened(), 1.0, Tick(), BY_US) == [
+        Close(),
+        Note("--timeout: 2 s have passed"),
+        Exit(6),
+    ]
+
+
+def test_without_a_timeout_connecting_may_take_its_time() -> None:
+    assert replay(PIPE, 1000.0, Tick()) == []
+
+
+def test_the_timeout_holds_although_the_input_has_ended() -> None:
+    session = Session(Options(timeout_s=2.0, linger_s=5.0), 0.0)
+    session.handle(Opened(), 0.0)
+    session.handle(InputEnded(), 0.0)
+    assert session.wake_at == 2.0
+
+
+def test_input_that_cannot_be_sent_is_wrong_use() -> None:
+    assert replay(PIPE, Opened(), Line("ok"), InputFailed("line 2 is odd"), Line("more"), BY_US) == [
+        Send("ok"),
+        Close(),
+        Note("line 2 is odd"),
+        Exit(2),
+    ]
+
+
+def test_a_reader_that_has_gone_ends_everything_quietly() -> None:
+    assert replay(PIPE, Opened(), OutputBroken(), Received("unseen"), BY_US) == [Close(), Exit(141)]
+    assert replay(PIPE, Opened(), InputFailed("odd"), OutputBroken(), LOST) == [Close(), Exit(141)]
+
+
+def test_output_that_fails_otherwise_says_so() -> None:
+    actions = replay(PIPE, Opened(), OutputBroken("disk full"), BY_US)
+    assert actions == [Close(), Note("cannot write the output: disk full"), Exit(1)]
+
+
+def test_at_the_prompt_a_line_is_echoed_and_sent() -> None:
+    options = Options(interactive=True, messages=("hello",))
+    assert replay(options, Opened("connected"), Line("a"), Line(""), Line("//b")) == [
+        Note("connected"),
+        Echo("hello"),
+        Send("hello"),
+        Echo("a"),
+        Send("a"),
+        Echo("/b"),
+        Send("/b"),
+    ]
+
+
+def test_a_ping_is_answered_with_the_time_it_took() -> None:
+    assert replay(HUMAN, Opened(), Line("/ping"), Ponged(0.00123))[1:] == [Ping(), Note("pong after 1.23 ms")]
+
+
+def test_help_lists_every_command() -> None:
+    notes = [action.text for action in replay(HUMAN, Opened(), Line("/help"))[1:] if isinstance(action, Note)]
+    assert all(any(command in note for note in notes) for command in ("/ping", "/close", "/quit", "//"))
+
+
+def test_an_unknown_command_is_told_and_never_sent() -> None:
+    actions = replay(HUMAN, Opened(), Line("/nonsense"))
+    assert "unknown command /nonsense" in last_note(actions)
+    assert not any(isinstance(action, Send) for action in actions)
+
+
+def test_close_takes_a_code_and_a_reason_and_nothing_is_sent_after_it() -> None:
+    actions = replay(HUMAN, Opened(), Line("/close 4001 so long"), Line("more"), Closed(4001, "so long", "client"))
+    assert actions[1:] == [
+        Close(4001, "so long"),
+        Note("closed: 4001 (private to the application): so long"),
+        Exit(0),
+    ]
+
+
+EVENTS = st.one_of(
+    st.just(Opened("about")),
+    st.builds(Line, st.sampled_from(["text", "", "/quit", "/ping", "//x", "/x", "/close 4000 r", "/help"])),
+    st.just(InputEnded()),
+    st.just(InputFailed("odd")),
+    st.builds(Received, st.text(max_size=3) | st.binary(max_size=3)),
+    st.just(Ponged(0.1)),
+    st.sampled_from([BY_US, LOST, Closed(1000), Closed(1011)]),
+    st.just(Interrupted()),
+    st.sampled_from([OutputBroken(), OutputBroken("full")]),
+    st.just(Tick()),
+)
+OPTIONS = st.builds(
+    Options,
+    interactive=st.booleans(),
+    messages=st.lists(st.text(max_size=3), max_size=2).map(tuple),
+    limit=st.none() | st.integers(1, 3),
+    timeout_s=st.none() | st.floats(0, 3),
+    linger_s=st.floats(0, 2),
+)
+
+
+@given(OPTIONS, st.lists(st.tuples(EVENTS, st.floats(0, 2)), max_size=15))
+def test_whatever_happens_the_order_of_things_holds(options: Options, steps: list[tuple[Event, float]]) -> None:
+    now = 0.0
+    session = Session(options, now)
+    actions: list[Action] = []
+    is_open = False
+    for event, pause in steps:
+        now += pause
+        is_open = is_open or isinstance(event, Opened)
+        new = session.handle(event, now)
+        assert is_open or not any(isinstance(action, Send | Close | Ping | Print | Echo) for action in new)
+        actions += new
+    kinds = [type(action) for action in actions]
+    assert kinds.count(Close) <= 1
+    assert not {Send, Ping, Echo} & set(kinds[kinds.index(Close) :] if Close in kinds else [])
+    assert kinds.count(Exit) == (session.state is State.ENDED)
+    assert Exit not in kinds[:-1]
+    shown = [action.payload for action in actions if isinstance(action, Print)]
+    came = [event.payload for event, _ in steps if isinstance(event, Received)]
+    assert len(shown) <= (options.limit or len(came))
+    assert all(payload in came for payload in shown)
+
+
+@given(OPTIONS, st.lists(EVENTS, max_size=10))
+def test_a_tick_at_the_time_it_was_asked_for_gets_somewhere(options: Options, events: list[Event]) -> None:
+    """Otherwise the shell would spin; and once closing has begun, ticks alone lead to the end."""
+    session = Session(options, 0.0)
+    for event in events:
+        session.handle(event, 0.0)
+    was_closing = session.state is State.CLOSING
+    for _ in range(4):
+        wake_at = session.wake_at
+        if wake_at is None:
+            break
+        session.handle(Tick(), wake_at)
+        assert session.wake_at is None or session.wake_at > wake_at
+    assert session.wake_at is None
+    assert not was_closing or session.state is State.ENDED
+
+
+@given(st.lists(st.text()))
+def test_every_line_of_a_pipe_arrives_once_and_in_order(lines: list[str]) -> None:
+    actions = replay(PIPE, *map(Line, lines[::2]), Opened(), *map(Line, lines[1::2]))
+    assert actions == [Send(line) for line in [*lines[::2], *lines[1::2]]]
