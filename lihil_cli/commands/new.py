@@ -58,8 +58,7 @@ def _make(names: "ProjectNames", templates: "Folder", template: str, *, dry_run:
     target = _working_folder() / names.folder
     check_target(target)
     origin = lihil_origin()
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    plan = plan_project(read_template(templates, template), names, origin=origin, python=python)
+    plan = plan_project(read_template(templates, template), names, origin=origin)
     if plan.refusals:
         raise CliError(f"the template {template} cannot be used: {'; '.join(plan.refusals)}")
     if not dry_run:

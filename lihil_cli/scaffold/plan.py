@@ -80,17 +80,14 @@ class Origin:
         return shlex.quote(f"lihil @ {scheme}{self.location}{revision}{fragment}")
 
 
-def plan_project(
-    files: Sequence[TemplateFile], names: ProjectNames, *, origin: Origin | None = None, python: str = ""
-) -> Plan:
+def plan_project(files: Sequence[TemplateFile], names: ProjectNames, *, origin: Origin | None = None) -> Plan:
     """The template with its sentinel names replaced, in paths and in text; what is not text is left byte for byte.
 
     Text is UTF-8 without NUL and gets LF line ends. `origin` (an index when None) decides how the project finds
-    lihil; `python` ("3.12") goes into .python-version, which otherwise stays as it is. Under the sentinel names,
-    without the two, the plan is the template itself.
+    lihil. Under the sentinel names, with lihil from an index, the plan is the template itself.
     """
     planned = (_render(file, names) for file in files)
-    placed = tuple(sorted((_fit(file, origin or Origin(), python) for file in planned), key=lambda f: f.path))
+    placed = tuple(sorted((_fit(file, origin or Origin()) for file in planned), key=lambda f: f.path))
     return Plan(placed, tuple(_refusals(placed)))
 
 
@@ -115,10 +112,8 @@ def _rename(text: str, names: ProjectNames) -> str:
     return _SENTINELS.sub(lambda found: by_sentinel[found[0]], text)
 
 
-def _fit(file: PlannedFile, origin: Origin, python: str) -> PlannedFile:
-    """The three files that say where things come from, fitted to the machine that the project is made on."""
-    if file.path == ".python-version" and python:
-        return replace(file, data=f"{python}\n".encode())
+def _fit(file: PlannedFile, origin: Origin) -> PlannedFile:
+    """The two files that say where lihil comes from, fitted to the machine that the project is made on."""
     if origin.kind == "index":
         return file
     if file.path == "pyproject.toml":

@@ -25,7 +25,6 @@ MINIMAL = {
     ".editorconfig",
     ".github/workflows/ci.yml",
     ".gitignore",
-    ".python-version",
     "AGENTS.md",
     "Dockerfile",
     "README.md",
@@ -103,8 +102,8 @@ def test_a_project_is_made_and_its_files_and_next_steps_are_told(room: Path, lih
     assert os.listdir(room) == ["my-app"]
     assert files(room / "my-app") == MINIMAL
     lines = done.stdout.splitlines()
-    assert lines[0] == "made my-app from the minimal template, 14 files:"
-    assert {line.removeprefix("  my-app/") for line in lines[1:15]} == MINIMAL
+    assert lines[0] == "made my-app from the minimal template, 13 files:"
+    assert {line.removeprefix("  my-app/") for line in lines[1:14]} == MINIMAL
     assert "  cd my-app" in lines
     assert any(line.endswith("lihil run --reload") for line in lines)
     assert any(line.endswith(TRY_LINE) for line in lines)

@@ -83,12 +83,6 @@ def test_two_paths_that_become_one_refuse_the_template() -> None:
     assert plan_project(files, names("x")).refusals == ("'Src/x.py' and 'src/x.py' are the same file",)
 
 
-def test_the_python_in_use_is_the_one_the_project_pins() -> None:
-    file = TemplateFile(".python-version", b"3.11\n")
-    assert only(plan_project([file], names("x"), python="3.13")).data == b"3.13\n"
-    assert only(plan_project([file], names("x"))).data == b"3.11\n"
-
-
 ORIGINS = [
     (Origin("folder", "/src/lihil", editable=True), {"path": "/src/lihil", "editable": True}, "-e /src/lihil"),
     (Origin("folder", "/my src/lihil"), {"path": "/my src/lihil"}, "'/my src/lihil'"),
