@@ -1,10 +1,6 @@
-"""What apps and tests take from lihil's foundations: starlette's names, the test client, `use`.
+"""What apps and tests take from lihil's foundations: starlette's names, the test client, `use`."""
 
-TestClient is imported when it is first asked for, because the HTTP library behind it is slow to import and an app
-in production never needs it.
-"""
-
-from typing import TYPE_CHECKING
+import sys
 
 from starlette.datastructures import URL, Address, FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException
@@ -17,17 +13,18 @@ from starlette.websockets import WebSocketState
 from lihil.errors import WebSocketDisconnect
 from lihil.markers import use
 from lihil.testing import HandshakeRefused
+from lihil.websocket.connection import WebSocket
 
-if TYPE_CHECKING:
+if sys.modules.keys() & {"httpx", "httpx2"}:  # see lihil.testing: else imported when it is asked for
     from lihil.testing import TestClient
-else:
 
-    def __getattr__(name: str) -> object:
-        if name == "TestClient":
-            from lihil.testing import TestClient
 
-            return TestClient
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    if name == "TestClient":
+        from lihil.testing import TestClient
+
+        return TestClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
@@ -45,6 +42,7 @@ __all__ = [
     "StreamingResponse",
     "TestClient",
     "UploadFile",
+    "WebSocket",
     "WebSocketDisconnect",
     "WebSocketState",
     "compile_path",

@@ -45,7 +45,7 @@ class AppCall:
         self.title = title
         self.state = state
         self.failure: BaseException | None = None
-        self.has_raised = False
+        self.has_raised: bool = False
         self._is_observed = False
         self._was_cancelled = False
         self._app = app

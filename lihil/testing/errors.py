@@ -46,7 +46,7 @@ class HandshakeRefused(WebSocketDisconnect):
     def __init__(self, status: int, headers: RawHeaders = (), body: bytes = b"", *, note: str = "") -> None:
         super().__init__(ABNORMAL_CLOSURE)
         self.status = status
-        self.headers = Headers(raw=[(name.lower(), value) for name, value in headers])
+        self.headers: Headers = Headers(raw=[(name.lower(), value) for name, value in headers])
         self.body = body
         self.note = note
 

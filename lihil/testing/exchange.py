@@ -30,10 +30,10 @@ class Exchange:
 
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes | Iterator[bytes]) -> None:
         title = f"{scope['method']} {scope['path']}"
-        self.call = AppCall(app, scope, title=title, state="no response yet")
+        self.call: AppCall = AppCall(app, scope, title=title, state="no response yet")
         self.status: int | None = None
         self.headers: RawHeaders = ()
-        self.is_complete = False
+        self.is_complete: bool = False
         self.body_error: BaseException | None = None
         self._has_body = scope["method"] != "HEAD"
         self._body = body

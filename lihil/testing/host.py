@@ -1,18 +1,13 @@
 """What all requests of one test client share: the app, its state, its address, the loop."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from lihil.asgi import ASGIApp
 from lihil.testing.loop import LoopThread
 
 # What an app gets to end by itself when its test has failed already.
 ABORT_GRACE_S = 1.0
-
-
-class Abortable(Protocol):
-    """Something that holds a loop and can be made to let go."""
-
-    def abort(self) -> None: ...
 
 
 class Host:
@@ -36,21 +31,21 @@ class Host:
         self.raise_server_exceptions = raise_server_exceptions
         self.loop: LoopThread | None = None
         self.state: dict[str, Any] = {}
-        self._held: set[Abortable] = set()
+        self._aborts: set[Callable[[], None]] = set()
 
-    def borrow(self, holder: Abortable) -> LoopThread:
-        """The client's loop, or a new one; `give_back` ends the latter."""
+    def borrow(self, abort: Callable[[], None]) -> LoopThread:
+        """The client's loop, or a new one that `give_back` ends. `abort` makes the borrower let go before its time."""
         loop = self.loop or LoopThread()
-        self._held.add(holder)
+        self._aborts.add(abort)
         return loop
 
-    def give_back(self, holder: Abortable, loop: LoopThread) -> None:
-        """`holder` is done with `loop`; AppTimeout when a loop of its own does not end."""
-        self._held.discard(holder)
+    def give_back(self, abort: Callable[[], None], loop: LoopThread) -> None:
+        """The borrower known by `abort` is done with `loop`; AppTimeout when a loop of its own does not end."""
+        self._aborts.discard(abort)
         if loop is not self.loop:
             loop.close(self.timeout_s)
 
     def abort_all(self) -> None:
         """Make every open response and WebSocket let go of its loop."""
-        for holder in tuple(self._held):
-            holder.abort()
+        for abort in tuple(self._aborts):
+            abort()

@@ -1,15 +1,14 @@
 """The HTTP client library under the test client: httpx2 where it is installed, else httpx.
 
-Type checkers see httpx, which lihil depends on; what is used here is the same in both.
+What is used of it here is the same in both, so type checkers see httpx, which lihil depends on.
 """
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if find_spec("httpx2") is None:
     import httpx
 else:
-    httpx = import_module("httpx2" if find_spec("httpx2") else "httpx")
+    globals()["httpx"] = import_module("httpx2")
 
 __all__ = ["httpx"]

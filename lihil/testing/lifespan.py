@@ -27,7 +27,7 @@ class LifespanRun:
 
     def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
         scope = {"type": LIFESPAN, "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
-        self.call = AppCall(app, scope, title="lifespan", state="starting up")
+        self.call: AppCall = AppCall(app, scope, title="lifespan", state="starting up")
         self._phase = "startup"
         self._was_told: set[str] = set()
         self._answers: dict[str, Message] = {}

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from lihil.testing.call import Wait
@@ -48,8 +49,9 @@ class LoopThread:
         return future.result()
 
     def close(self, timeout_s: float) -> None:
-        """End the loop and its thread; AppTimeout when something on it does not end."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        """End the loop and its thread; AppTimeout when something on it does not end. Twice is harmless."""
+        with suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(GRACE_S if self._is_stuck else timeout_s + GRACE_S)
         if self._thread.is_alive():
             raise AppTimeout(self._explain(Wait("the event loop to end", timeout_s), timeout_s))

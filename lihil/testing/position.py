@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any
 
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _LIHIL = str(Path(__file__).parents[1]) + os.sep
@@ -16,7 +17,7 @@ _DEPTH_MAX = 200
 _FOLLOWED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
 
 
-def task_position(task: "asyncio.Task[None]") -> str:
+def task_position(task: asyncio.Task[Any]) -> str:
     """Where `task` waits, as `file:line in function: source line`; "" when it has not begun or has ended."""
     return _innermost(_awaited_frames(task))
 

@@ -60,7 +60,7 @@ class ResponseStream(httpx.SyncByteStream):
         self._exchange = Exchange(host.app, http_scope(head_of(request), host), body)
         self._timeout_s: float = request.extensions.get("timeout", {}).get("read") or host.timeout_s
         self._size_bytes = 0
-        self._loop: LoopThread | None = host.borrow(self)
+        self._loop: LoopThread | None = host.borrow(self.abort)
 
     def open(self) -> httpx.Response:
         """The response with this stream as its body."""
@@ -111,7 +111,7 @@ class ResponseStream(httpx.SyncByteStream):
         try:
             loop.run(self._exchange.leave(grace_s), Wait("the app to end", 2 * grace_s))
         finally:
-            self._host.give_back(self, loop)
+            self._host.give_back(self.abort, loop)
 
     def _bound_loop(self) -> LoopThread:
         if self._loop is None:

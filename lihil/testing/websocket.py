@@ -127,7 +127,7 @@ class WebSocketSession:
         if self._wire is not None:
             raise RuntimeError("this WebSocket has been used; call client.websocket_connect(...) for a new one")
         self._wire = Wire(self._host.app, websocket_scope(self._head, self._host))
-        self._loop = self._host.borrow(self)
+        self._loop = self._host.borrow(self.abort)
         try:
             self._shake_hands(self._wire, self._loop)
         except BaseException:
@@ -187,7 +187,7 @@ class WebSocketSession:
         try:
             loop.run(wire.leave(grace_s), Wait("the app to end", 2 * grace_s))
         finally:
-            self._host.give_back(self, loop)
+            self._host.give_back(self.abort, loop)
 
     def _unobserved_failure(self) -> BaseException | None:
         if self._wire is None or not self._host.raise_server_exceptions:

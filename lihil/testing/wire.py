@@ -58,8 +58,8 @@ class Wire:
     """One connection. `receive` and `send` are the app's; the rest is the client's. All of it runs on one loop."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:
-        self.call = AppCall(app, scope, title=f"WebSocket {scope['path']}", state=State.CONNECTING.value)
-        self.has_seen_end = False
+        self.call: AppCall = AppCall(app, scope, title=f"WebSocket {scope['path']}", state=State.CONNECTING.value)
+        self.has_seen_end: bool = False
         self._state = State.CONNECTING
         self._inbox: deque[Message] = deque([{"type": WS_CONNECT}])
         self._outbox: deque[Message] = deque()
@@ -153,7 +153,8 @@ class Wire:
         if self._answer is not None:
             return self._answer
         if self._state is State.DENYING:
-            raise WebSocketDisconnect(ABNORMAL_CLOSURE, "the app began a denial response and never finished it")
+            reason = "the app began a denial response and never finished it"
+            raise WebSocketDisconnect(ABNORMAL_CLOSURE, reason) from self.failure()
         failure = self.call.failure
         note = f"the app raised {failure!r}" if failure else "the app returned"
         body = b"Internal Server Error"
