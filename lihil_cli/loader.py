@@ -92,8 +92,10 @@ def load_app(target: Target) -> App:
     _extend_path(target)
     module = _import(target)
     app: object = module
+    path = f"{target.module}:"
     for name in target.attribute.split("."):
-        app = _attribute(app, name, target)
+        app = _attribute(app, name, path=path)
+        path = f"{path}{name}."
     _check_callable(app, target)
     return app  # type: ignore[return-value]
 
@@ -127,19 +129,19 @@ def _absent_module(target: Target, name: str) -> CliError:
     return CliError(f"no module named {name!r}: looked for {looked}", hint=hint)
 
 
-def _attribute(owner: object, name: str, target: Target) -> object:
+def _attribute(owner: object, name: str, *, path: str) -> object:
+    """`owner.name`; `path` is how `owner` was reached, up to and with the colon or the dot before `name`."""
     try:
         return getattr(owner, name)
     except AttributeError:
         pass
     public = [entry for entry in dir(owner) if not entry.startswith("_")]
     near = difflib.get_close_matches(name, public, n=3)
-    apps = [entry for entry in public if _is_application(getattr(owner, entry, None))]
-    # A package that is only a folder has no file, and is where a wrong module name ends up.
-    place = getattr(owner, "__file__", None) or target.module
-    names = near or apps
-    hint = f"did you mean {' or '.join(f'{target.module}:{entry}' for entry in names[:3])}?" if names else ""
-    raise CliError(f"{target} is not there: {place} has no {name!r}", hint=hint)
+    if not near and inspect.ismodule(owner):
+        near = [entry for entry in public if _is_application(getattr(owner, entry))][:3]
+    place = getattr(owner, "__file__", None) or path[:-1]  # a package that is only a folder has no file
+    hint = f"did you mean {' or '.join(path + entry for entry in near)}?" if near else ""
+    raise CliError(f"{path}{name} is not there: {place} has no {name!r}", hint=hint)
 
 
 def _check_callable(app: object, target: Target) -> None:

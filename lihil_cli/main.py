@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -17,7 +17,7 @@ from lihil_cli.commands.routes import routes
 from lihil_cli.commands.run import run as run_server
 from lihil_cli.commands.ws_test import ws_test
 from lihil_cli.console import colour_allowed, escape_terminal
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.errors import CliError, ExitCode
 
 SUMMARY = """Make, serve and talk to realtime services.
 
@@ -27,7 +27,10 @@ SUMMARY = """Make, serve and talk to realtime services.
     lihil ws-test /ws
 """
 
-COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+Commands: TypeAlias = tuple[tuple[str, Callable[..., object], str], ...]
+
+# Name, function and help panel of each command.
+COMMANDS: Commands = (
     ("new", new, "Create"),
     ("run", run_server, "Run"),
     ("routes", routes, "Run"),
@@ -35,10 +38,10 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, commands: Commands = COMMANDS) -> int:
     """Carry out one command line and return its exit code; what went wrong has been said on stderr by then."""
     try:
-        code = _outcome(list(arguments) or ["--help"])
+        code = _outcome(list(arguments) or ["--help"], commands)
         sys.stdout.flush()
     except BrokenPipeError:
         code = ExitCode.BROKEN_PIPE
@@ -47,8 +50,8 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def build_app(*, rich_help: bool) -> typer.Typer:
-    """All commands in one Typer app. Rich help is for terminals: elsewhere it costs a slow import and escapes."""
+def build_app(commands: Commands, *, rich_help: bool) -> typer.Typer:
+    """The commands in one Typer app. Rich help is for terminals: elsewhere it costs a slow import and escapes."""
     app = typer.Typer(
         name="lihil",
         help=_help_text(SUMMARY, rich_help=rich_help),
@@ -58,7 +61,7 @@ def build_app(*, rich_help: bool) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_common_options)
-    for name, function, panel in COMMANDS:
+    for name, function, panel in commands:
         text = _help_text(inspect.getdoc(function) or "", rich_help=rich_help)
         app.command(name, help=text, rich_help_panel=panel)(function)
     return app
@@ -85,16 +88,14 @@ def _common_options(
     """The options that stand before a command; `--version` has done its work when this is called."""
 
 
-def _outcome(arguments: list[str]) -> int:
-    app = build_app(rich_help=colour_allowed(sys.stdout))
+def _outcome(arguments: list[str], commands: Commands) -> int:
+    app = build_app(commands, rich_help=colour_allowed(sys.stdout))
     try:
         return _as_code(app(arguments, prog_name="lihil", standalone_mode=False))
     except CliError as error:
         _tell(error.text)
         _tell_trace()
         return error.code
-    except Terminated:
-        return ExitCode.TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except SystemExit as ended:

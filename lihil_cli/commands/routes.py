@@ -1,6 +1,5 @@
 """`lihil routes`: what an app answers to, as a table or as JSON."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,18 +30,20 @@ def routes(
     """
     from lihil_cli.console import escape_terminal
 
-    settings = resolve_settings({"app": app})
-    model = _describe(settings)
-    typer.echo(_as_json(model) if as_json else escape_terminal(_as_text(model, settings.root)))
+    model = _describe(resolve_settings({"app": app}))
+    typer.echo(_as_json(model) if as_json else escape_terminal(_as_text(model)))
+    problems = [problem for route in model.routes for problem in route.problems]
+    if problems:
+        raise CliError("\n".join(["the app would not start:", *problems]))
 
 
 def _describe(settings: Settings) -> "AppModel":
-    from lihil_cli.loader import find_target, load_app
+    from lihil_cli.loader import explain, find_target, load_app
 
     target = find_target(settings.app.value, settings.root)
     loaded = load_app(target)  # first, so that an app which cannot be imported is reported as such
 
-    from lihil import Lihil
+    from lihil import Lihil, SetupError
     from lihil.schema.model import describe_app
 
     if not isinstance(loaded, Lihil):
@@ -50,7 +51,10 @@ def _describe(settings: Settings) -> "AppModel":
             f"{target} is of type {type(loaded).__name__}: only the routes of a lihil.Lihil can be listed",
             hint="lihil run serves any ASGI application",
         )
-    return describe_app(loaded)
+    try:
+        return describe_app(loaded, title=str(target))
+    except SetupError as error:
+        raise CliError(explain(error, settings.root, f"the routes of {target} cannot be listed")) from error
 
 
 def _as_json(model: "AppModel") -> str:
@@ -59,20 +63,18 @@ def _as_json(model: "AppModel") -> str:
     return msgspec.json.format(msgspec.json.encode(model), indent=2).decode()
 
 
-def _as_text(model: "AppModel", root: Path) -> str:
-    rows = [_row(route, root) for route in model.routes]
+def _as_text(model: "AppModel") -> str:
+    rows = [_row(route) for route in model.routes]
     if not rows:
-        return f"{model.title} {model.version} has no routes"
+        return f"{model.title} has no routes"
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*map(str.ljust, row[:4], widths), row[4]]).rstrip() for row in rows]
     return "\n".join(lines)
 
 
-def _row(route: "RouteModel", root: Path) -> tuple[str, str, str, str, str]:
-    file = Path(route.file)
-    place = file.relative_to(root) if file.is_relative_to(root) else file
+def _row(route: "RouteModel") -> tuple[str, str, str, str, str]:
     params = ", ".join(_param(param) for param in route.params) or "-"
-    return (route.method or "WS", route.path, params, route.handler, f"{place}:{route.line}")
+    return (route.method or "WS", route.path, params, route.handler, f"{route.file}:{route.line}")
 
 
 def _param(param: "ParamModel") -> str:

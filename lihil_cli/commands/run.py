@@ -1,11 +1,13 @@
 """`lihil run`: serve an app, on one process, several, or one that follows the source files."""
 
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 
-from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.settings import LOG_LEVELS, Settings, resolve_settings
 
 
@@ -44,6 +46,20 @@ def run(
 
 def _serve(settings: Settings) -> ExitCode:
     _check_mode(settings)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        return _open_and_serve(settings)
+    except Terminated:
+        return ExitCode.TERMINATED
+    except KeyboardInterrupt:
+        return ExitCode.OK  # Ctrl-C is how a server is meant to end
+
+
+def _raise_terminated(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _open_and_serve(settings: Settings) -> ExitCode:
     from lihil_cli.devserver.listener import chosen_port, open_listener
     from lihil_cli.loader import find_target
 

@@ -31,6 +31,9 @@ class WatchedApp:
 
     async def _lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
         stage = ""
+        raised: list[Exception] = []
+        # lihil hands the exception itself to this hook; what an app sends with its failure is but text.
+        scope["extensions"] = {**scope.get("extensions", {}), "lihil.error": raised.append}
 
         async def watched_receive() -> Message:
             nonlocal stage
@@ -43,7 +46,8 @@ class WatchedApp:
             if not message["type"].startswith("lifespan."):
                 stage = ""
             if message["type"].endswith(".failed"):
-                self.failure = f"{self._headline(stage)}\n{message.get('message', '')}".rstrip()
+                text = f"{_headline(stage)}\n{message.get('message', '')}".rstrip()
+                self.failure = explain(raised[-1], self.root, _headline(stage)) if raised else text
                 message = {"type": message["type"]}
             await send(message)
 
@@ -53,10 +57,10 @@ class WatchedApp:
             if not stage:
                 raise
             told = bool(self.failure)
-            self.failure = explain(error, self.root, self._headline(stage))
+            self.failure = explain(error, self.root, _headline(stage))
             if not told:
                 await send({"type": f"lifespan.{'startup' if stage == 'start-up' else 'shutdown'}.failed"})
 
-    @staticmethod
-    def _headline(stage: str) -> str:
-        return f"the app's {stage or 'start-up'} failed"
+
+def _headline(stage: str) -> str:
+    return f"the app's {stage} failed"

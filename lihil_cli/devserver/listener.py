@@ -34,7 +34,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _refusal(error, host, port) from error
+        raise bind_refusal(error, host, port) from error
     listener.setblocking(False)
     return listener
 
@@ -65,7 +65,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refusal(error: OSError, host: str, port: int) -> CliError:
+def bind_refusal(error: OSError, host: str, port: int) -> CliError:
+    """A bind that failed, in words: what was wanted, who has it where that can be told, and what to do instead."""
     place = join_address(host, port)
     if error.errno == errno.EADDRINUSE:
         owner = _port_owner(port)

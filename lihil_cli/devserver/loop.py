@@ -16,24 +16,18 @@ from lihil_cli.devserver.processes import (
 )
 from lihil_cli.devserver.report import Place, Traces, say, show_banner
 from lihil_cli.devserver.watcher import Watcher, forget_bytecode
-from lihil_cli.devserver.worker import Plan, raise_terminated, serve
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.devserver.worker import Plan, serve, talk_hints
+from lihil_cli.errors import CliError, ExitCode
 
 _NAMED = 3  # changed files, before the rest is only counted
 
 
 def serve_here(plan: Plan, listener: socket.socket, place: Place) -> ExitCode:
-    """Serve in this process until a signal. Returns 0 after SIGINT and 143 after SIGTERM.
+    """Serve in this process until a signal, which comes out as an exception of the handler that is set for it.
 
     Raises CliError when the app cannot be imported or its lifespan fails.
     """
-    signal.signal(signal.SIGTERM, raise_terminated)
-    try:
-        serve(plan, listener, lambda app: show_banner(place))
-    except Terminated:
-        return ExitCode.TERMINATED
-    except KeyboardInterrupt:
-        pass
+    serve(plan, listener, lambda app: show_banner(place, talk_hints(app)))
     return ExitCode.OK
 
 
@@ -69,10 +63,10 @@ class _Pool:
             match self._events.get():
                 case Stop() as stop:
                     return self._end(stop.signum, stop.code)
-                case Ready(pid):
+                case Ready(pid, notes):
                     self._served.add(pid)
                     if not banner_shown:
-                        show_banner(self._place, [f"{len(self._crew)} workers"])
+                        show_banner(self._place, (f"{len(self._crew)} workers", *notes))
                     banner_shown = True
                 case Ended(pid, code):
                     del self._crew[pid]
@@ -128,8 +122,8 @@ class _Follower:
                     return stop.code
                 case Changed(paths):
                     self._reload(paths)
-                case Ready(pid) if pid == self._worker.pid:
-                    self._tell_ready()
+                case Ready(pid, notes) if pid == self._worker.pid:
+                    self._tell_ready(notes)
                 case Ended(pid, code) if pid == self._worker.pid:
                     why = "" if code == ExitCode.FAILED else f"the worker ended {ending(code)}; "
                     say(f"{why}waiting for a change to try again")
@@ -144,12 +138,12 @@ class _Follower:
         self._generation += 1
         self._worker = WorkerProcess(self._plan, self._listener, self._events)
 
-    def _tell_ready(self) -> None:
+    def _tell_ready(self, notes: tuple[str, ...]) -> None:
         self._traces.write(self._generation)
         if self._served:
             say(f"ready, generation {self._generation}")
         else:
-            show_banner(self._place, ["follows the source files"])
+            show_banner(self._place, ("loads changed source files", *notes))
         self._served = True
 
 

@@ -21,9 +21,10 @@ _OVERTIME_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Worker `pid` accepts connections."""
+    """Worker `pid` accepts connections; `notes` are its lines for the banner."""
 
     pid: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class WorkerProcess:
     def _listen(self, events: Events) -> None:
         with suppress(EOFError, OSError):
             while True:
-                self._link.recv()
-                events.put(Ready(self.pid))
+                notes = self._link.recv()
+                events.put(Ready(self.pid, notes))
         self._process.join()
         events.put(Ended(self.pid, self._process.exitcode or 0))
 

@@ -12,8 +12,6 @@ from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
 from lihil_cli.devserver.listener import dial_host, is_loopback, join_address
 
-_SHOWN_PATHS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

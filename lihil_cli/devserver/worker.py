@@ -1,6 +1,7 @@
 """One process that serves: import the app, run uvicorn on a socket it is given, end within a bound."""
 
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -23,6 +24,8 @@ from lihil_cli.loader import App, Target, load_app
 # 0.2 s below one second. SIGTERM is an orchestrator, which gives ten seconds or more before it kills.
 QUICK_GRACE_S = 0.3
 DRAIN_GRACE_S = 5.0
+
+_HINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,10 @@ def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
     Exit codes: 0 after a signal, 1 when the app cannot be served; the reason is on stderr.
     """
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the parent as well, which decides
-    signal.signal(signal.SIGTERM, raise_terminated)
+    signal.signal(signal.SIGTERM, _raise_terminated)
     threading.Thread(target=_follow_parent, args=(link,), daemon=True).start()
     try:
-        serve(plan, listener, lambda app: link.send("ready"))
+        serve(plan, listener, lambda app: link.send(talk_hints(app)))
     except CliError as error:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
         sys.exit(ExitCode.FAILED)
@@ -101,8 +104,16 @@ def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
         sys.exit(ExitCode.OK)
 
 
-def raise_terminated(signum: int, frame: FrameType | None) -> None:
-    """The handler for SIGTERM: raise Terminated where the main thread stands."""
+def talk_hints(app: App) -> tuple[str, ...]:
+    """How to talk to the first few WebSocket routes of a lihil app, as lines for the banner; () for any other app."""
+    lihil = sys.modules.get("lihil")  # an app that is a Lihil has imported it
+    if lihil is None or not isinstance(app, lihil.Lihil):
+        return ()
+    paths = [endpoint.pattern.path for endpoint in app.endpoints() if endpoint.kind == "websocket"]
+    return tuple(f"lihil ws-test {shlex.quote(path)}" for path in paths[:_HINTS])
+
+
+def _raise_terminated(signum: int, frame: FrameType | None) -> None:
     raise Terminated
 
 

@@ -1,0 +1,160 @@
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lihil_cli.errors import CliError
+from lihil_cli.settings import Setting, find_project_file, resolve_settings
+
+ALL_KEYS = """\
+[tool.lihil]
+app = "shop.main:app"
+host = "::1"
+port = 9000
+reload = true
+workers = 3
+log_level = "debug"
+"""
+
+
+def project(folder: Path, text: str) -> Path:
+    file = folder / "pyproject.toml"
+    file.write_text(text)
+    return file
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    project(tmp_path, "")
+    settings = resolve_settings(start=tmp_path, environ={})
+    assert settings.root == tmp_path
+    assert settings.app == Setting(None, "default")
+    assert settings.host == Setting("127.0.0.1", "default")
+    assert settings.port == Setting(8000, "default")
+    assert settings.reload == Setting(False, "default")
+    assert settings.workers == Setting(1, "default")
+    assert settings.log_level == Setting("info", "default")
+
+
+def test_every_key_is_read_from_the_nearest_project_file(tmp_path: Path) -> None:
+    project(tmp_path, "[tool.lihil]\nport = 1")
+    inner = tmp_path / "inner"
+    below = inner / "src" / "shop"
+    below.mkdir(parents=True)
+    file = str(project(inner, ALL_KEYS))
+    settings = resolve_settings(start=below, environ={})
+    assert settings.root == inner
+    assert settings.app == Setting("shop.main:app", file)
+    assert settings.host == Setting("::1", file)
+    assert settings.port == Setting(9000, file)
+    assert settings.reload == Setting(True, file)
+    assert settings.workers == Setting(3, file)
+    assert settings.log_level == Setting("debug", file)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "expected"),
+    [
+        ({"port": 1}, {"LIHIL_PORT": "2"}, Setting(1, "--port")),
+        ({"port": None}, {"LIHIL_PORT": "2"}, Setting(2, "LIHIL_PORT")),
+        ({"port": 0}, {}, Setting(0, "--port")),
+    ],
+)
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, flags: Mapping[str, object], environ: dict[str, str], expected: Setting[int]
+) -> None:
+    project(tmp_path, ALL_KEYS)
+    assert resolve_settings(flags, start=tmp_path, environ=environ).port == expected
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    file = str(project(tmp_path, ALL_KEYS))
+    assert resolve_settings(start=tmp_path, environ={"LIHIL_PORT": ""}).port == Setting(9000, file)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("No", False)]
+)
+def test_a_switch_in_the_environment_is_a_word(tmp_path: Path, text: str, expected: bool) -> None:
+    settings = resolve_settings(start=tmp_path, environ={"LIHIL_RELOAD": text})
+    assert settings.reload == Setting(expected, "LIHIL_RELOAD")
+
+
+def test_a_level_in_the_environment_may_be_written_large(tmp_path: Path) -> None:
+    settings = resolve_settings({"app": "main:app"}, start=tmp_path, environ={"LIHIL_LOG_LEVEL": "WARNING"})
+    assert settings.log_level.value == "warning"
+    assert settings.app == Setting("main:app", "APP")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('port = "9000"', ["port takes a whole number from 0 to 65535, not '9000'"]),
+        ("port = 65536", ["port takes a whole number from 0 to 65535, not 65536"]),
+        ("port = true", ["port takes a whole number from 0 to 65535, not True"]),
+        ("workers = 0", ["workers takes a whole number from 1"]),
+        ('reload = "yes"', ["reload takes true or false, not 'yes'"]),
+        ("app = 1", ["app takes a text such as 'main:app', not 1"]),
+        ('host = ""', ["host takes a text such as '127.0.0.1', not ''"]),
+        ('log_level = "loud"', ["log_level takes one of critical,", "not 'loud'"]),
+        ("prot = 1", ["[tool.lihil] has no key 'prot'; did you mean 'port'?"]),
+        ('log-level = "info"', ["has no key 'log-level'; did you mean 'log_level'?"]),
+        ("colour = 1", ["has no key 'colour'; the keys are app, host, port"]),
+    ],
+)
+def test_a_mistake_in_the_table_is_one_line_that_names_file_and_key(
+    tmp_path: Path, table: str, words: list[str]
+) -> None:
+    file = project(tmp_path, f"[tool.lihil]\n{table}\n")
+    with pytest.raises(CliError) as caught:
+        resolve_settings(start=tmp_path, environ={})
+    assert caught.value.code == 2
+    assert "\n" not in caught.value.text
+    assert all(word in caught.value.message for word in [str(file), *words])
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "takes"),
+    [
+        ("LIHIL_PORT", "x", "a whole number from 0 to 65535, not 'x'"),
+        ("LIHIL_PORT", "-1", "a whole number from 0 to 65535, not '-1'"),
+        ("LIHIL_PORT", "²", "a whole number from 0 to 65535, not '²'"),
+        ("LIHIL_WORKERS", "1.5", "a whole number from 1 to 256, not '1.5'"),
+        ("LIHIL_RELOAD", "maybe", "true or false, not 'maybe'"),
+        ("LIHIL_LOG_LEVEL", "loud", "one of critical, error, warning, info, debug, trace, not 'loud'"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path, variable: str, value: str, takes: str) -> None:
+    with pytest.raises(CliError) as caught:
+        resolve_settings(start=tmp_path, environ={variable: value})
+    assert caught.value.message == f"{variable} takes {takes}"
+
+
+def test_a_mistake_in_a_flag_names_the_flag(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"^--log-level takes one of .* not 'loud'$"):
+        resolve_settings({"log_level": "loud"}, start=tmp_path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[tool", "cannot be read: "), ("tool = 1\n[a]", ""), ("[tool]\nlihil = 3", "tool.lihil is to be a table, not 3")],
+)
+def test_a_file_that_is_no_toml_or_no_table_is_said_so(tmp_path: Path, text: str, words: str) -> None:
+    project(tmp_path, text)
+    if not words:
+        assert resolve_settings(start=tmp_path, environ={}).port.source == "default"
+        return
+    with pytest.raises(CliError, match=words):
+        resolve_settings(start=tmp_path, environ={})
+
+
+def test_a_folder_named_like_the_file_is_not_the_file(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    (below / "pyproject.toml").mkdir(parents=True)
+    file = project(tmp_path, "")
+    assert find_project_file(below) == file
+
+
+def test_the_working_folder_is_where_the_search_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, ALL_KEYS)
+    monkeypatch.chdir(tmp_path)
+    assert resolve_settings(environ={}).port.value == 9000
