@@ -105,13 +105,10 @@ class ResponseStream(httpx.SyncByteStream):
             self._leave(min(self._host.timeout_s, ABORT_GRACE_S))
 
     def _leave(self, grace_s: float) -> None:
-        loop, self._loop = self._loop, None
-        if loop is None:
+        if self._loop is None:
             return
-        try:
-            loop.run(self._exchange.leave(grace_s), Wait("the app to end", 2 * grace_s))
-        finally:
-            self._host.give_back(self.abort, loop)
+        loop, self._loop = self._loop, None
+        self._host.give_back(self.abort, loop, self._exchange.leave(grace_s), grace_s)
 
     def _bound_loop(self) -> LoopThread:
         if self._loop is None:
