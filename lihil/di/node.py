@@ -66,7 +66,7 @@ class DependentNode:
             problem = SetupProblem(f"{factory!r} cannot provide anything", "pass a class or a function, without a call")
             raise SetupError([problem])
         call = _under_context_manager(factory)
-        return cls(factory, call, _kind_of(call), _provided_by(call), reuse, singleton)
+        return cls(factory, call, kind_of(call), _provided_by(call), reuse, singleton)
 
     @property
     def name(self) -> str:
@@ -160,12 +160,13 @@ def _closure_of(function: Any) -> dict[str, Any]:
 def _under_context_manager(factory: Callable[..., Any]) -> Callable[..., Any]:
     """The generator function below `@asynccontextmanager` or `@contextmanager`: entering it is injection's work."""
     inner = getattr(factory, "__wrapped__", None)
-    if inner is not None and _kind_of(inner).is_resource and not _kind_of(factory).is_resource:
+    if inner is not None and kind_of(inner).is_resource and not kind_of(factory).is_resource:
         return inner  # type: ignore[no-any-return]
     return factory
 
 
-def _kind_of(function: Any) -> FactoryKind:
+def kind_of(function: Any) -> FactoryKind:
+    """How a function, a class or an object with `__call__` is called."""
     target = function.func if isinstance(function, functools.partial) else function
     if not (inspect.isroutine(target) or inspect.isclass(target)):
         target = type(target).__call__

@@ -115,17 +115,28 @@ def _pack_decoder(spec: ParamSpec) -> Decoder:
 
 
 def _body_decoder(spec: ParamSpec) -> Decoder:
-    decode_bytes = json_decoder(spec.type)
+    kind = _limited(spec.type, spec.constraints)
+    decode_bytes = _raw_decoder(kind, spec.decoder) if spec.is_raw_body else json_decoder(kind)
+    takes_nothing = spec.is_raw_body and spec.required  # no bytes are bytes as well
 
     def decode(sources: Sources) -> Any:
-        if not sources.body:
+        if not sources.body and not takes_nothing:
             return _absent(spec)
         try:
             return decode_bytes(sources.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ParametersError(issues_of_decode(exc, BODY, spec.key)) from None
+        except ValueError as exc:  # a decoder's own
+            raise ParametersError([ParameterIssue("CustomDecodeErrorMessage", BODY, spec.key, str(exc))]) from None
 
     return decode
+
+
+def _raw_decoder(kind: Any, decoder: Callable[[str], Any] | None) -> Callable[[bytes], Any]:
+    """From the body as it came to the value: the bytes themselves, or what `decoder` makes of the text."""
+    if decoder is not None:
+        return lambda body: decoder(body.decode())
+    return lambda body: msgspec.convert(body, kind)
 
 
 def _absent(spec: ParamSpec) -> Any:

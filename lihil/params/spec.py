@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from lihil.markers import Constraints, Param
 
@@ -45,6 +46,13 @@ class ParamSpec:
     @property
     def required(self) -> bool:
         return self.default is MISSING
+
+    @property
+    def is_raw_body(self) -> bool:
+        """Whether it takes the body as it came, whatever its format: as `bytes`, or through a decoder of its own."""
+        kind = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
+        options = set(get_args(kind)) if get_origin(kind) in {Union, UnionType} else {kind}
+        return self.source == BODY and (self.decoder is not None or options - {NoneType} == {bytes})
 
     def make_default(self) -> Any:
         """The default; a mutable one is copied, so that no connection sees another's changes."""
