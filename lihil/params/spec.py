@@ -51,8 +51,9 @@ class ParamSpec:
     def is_raw_body(self) -> bool:
         """Whether it takes the body as it came, whatever its format: as `bytes`, or through a decoder of its own."""
         kind = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
-        options = set(get_args(kind)) if get_origin(kind) in {Union, UnionType} else {kind}
-        return self.source == BODY and (self.decoder is not None or options - {NoneType} == {bytes})
+        options = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+        is_bytes = [option for option in options if option is not NoneType] == [bytes]
+        return self.source == BODY and (is_bytes or self.decoder is not None)
 
     def make_default(self) -> Any:
         """The default; a mutable one is copied, so that no connection sees another's changes."""
