@@ -148,6 +148,23 @@ def test_a_pipe_that_nobody_reads_ends_the_command_quietly_with_141() -> None:
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
+def test_a_command_that_prints_into_a_broken_pipe_ends_with_141_too() -> None:
+    code = """
+import sys
+from lihil_cli.main import run
+
+def greet() -> None:
+    print("hello")
+
+sys.exit(run(["greet"], commands=(("greet", greet, "Try"), ("other", greet, "Try"))))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
 def raising(error: BaseException) -> Callable[[], None]:
     def command() -> None:
         raise error

@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -139,11 +139,11 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     yield start
     for running in started:
-        try:
-            os.killpg(running.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        running.ends()
+        if running.process.poll() is None:
+            running.tell(signal.SIGINT)
+            running.ends()
+        with suppress(ProcessLookupError):
+            running.tell(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -234,6 +234,55 @@ def test_a_signal_while_the_app_is_imported_ends_it_too(launch: Launch, bare_app
     server.tell(signal.SIGINT)
     assert server.ends() == 0
     assert has_no_escapes_or_tracebacks(server.said)
+
+
+@pytest.mark.parametrize("mode", [["--reload"], ["--workers", "2"]])
+def test_ctrl_c_before_a_worker_has_come_to_life_is_quiet(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory, mode: list[str]
+) -> None:
+    start_up = tmp_path_factory.mktemp("site")  # what the interpreter of a worker runs first
+    (start_up / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        "    print('coming to life', flush=True)\n"
+        "    time.sleep(3600)\n"
+    )
+    path = os.pathsep.join([str(start_up), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--port", "0", *mode, PYTHONPATH=path)
+    server.wait_for("coming to life")
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+def test_an_app_that_leaves_by_itself_ends_the_server_with_its_code(launch: Launch, bare_app: Path) -> None:
+    leaving = "import sys\n" + BARE_APP.replace(
+        "        await receive()\n",
+        "        asyncio.get_running_loop().call_soon(sys.exit, 4)\n        await receive()\n",
+    )
+    bare_app.write_text(leaving)
+    server = launch("run", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    with suppress(ConnectionClosed, OSError, EOFError), open_websocket(server.address, "/idle"):
+        pass
+    assert server.ends() == 4
+
+
+def test_a_project_that_cannot_be_watched_says_so(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    blind = tmp_path_factory.mktemp("site")  # a watch that fails as one does at the limit of inotify(7)
+    (blind / "watchfiles.py").write_text(
+        "class Change: added = 1\n"
+        "class DefaultFilter:\n    ignore_dirs = ()\n    def __init__(self, **options): pass\n"
+        "def watch(*roots, **options): raise OSError('the limit of watches is reached')\n"
+    )
+    server = launch(
+        "run", "--reload", "--port", "0", PYTHONPATH=os.pathsep.join([str(blind), os.environ.get("PYTHONPATH", "")])
+    )
+    assert server.ends() == 1
+    assert "cannot be watched: the limit of watches is reached" in server.said
+    assert server.said.splitlines()[-1] == "hint: run it with --no-reload"
 
 
 def test_the_record_tells_other_commands_where_the_server_is(launch: Launch, bare_app: Path) -> None:
