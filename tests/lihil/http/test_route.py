@@ -1,6 +1,7 @@
 """Registering handlers: one for each method, with and without arguments, and what is refused by name."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -86,6 +87,64 @@ def test_the_type_checker_accepts_a_page_that_is_a_str() -> None:
         return "<h1>hello</h1>"
 
     assert answers(route, "GET") == (200, "<h1>hello</h1>")
+
+
+# What a handler may be.
+
+
+async def by_coroutine(name: str) -> Text:
+    return f"hello {name}"
+
+
+def by_function(name: str) -> Text:
+    return f"hello {name}"
+
+
+class ByObject:
+    """An object that is called."""
+
+    async def __call__(self, name: str) -> Text:
+        return f"hello {name}"
+
+
+async def greets(greeting: str, name: str) -> Text:
+    return f"{greeting} {name}"
+
+
+@functools.wraps(by_coroutine)
+def by_plain_wrapper(*args: Any, **kwargs: Any) -> Any:
+    return by_coroutine(*args, **kwargs)
+
+
+async def by_async_generator(name: str) -> AsyncIterator[Text]:
+    yield "hello "
+    yield name
+
+
+def by_generator(name: str) -> Iterator[Text]:
+    yield "hello "
+    yield name
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        by_coroutine,
+        by_function,
+        ByObject(),
+        functools.partial(greets, "hello"),
+        by_plain_wrapper,
+        by_async_generator,
+        by_generator,
+    ],
+    ids=["async def", "def", "object", "partial", "wrapper", "async generator", "generator"],
+)
+def test_a_handler_may_be_any_kind_of_function(handler: Callable[..., Any]) -> None:
+    route = Route("x")
+    route.get(handler)
+    with TestClient(Lihil(route)) as client:
+        response = client.get("/x?name=you")
+    assert (response.text, response.headers["content-type"]) == ("hello you", "text/plain; charset=utf-8")
 
 
 def test_a_second_handler_of_one_method_is_refused_and_both_are_named() -> None:
