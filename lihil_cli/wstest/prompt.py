@@ -61,7 +61,8 @@ class Prompt:
 
     def stop(self) -> None:
         """Take the prompt away, whatever is typed in it."""
-        if self._editor.app.is_running:
+        waited_for = self._editor.app.future
+        if waited_for is not None and not waited_for.done():  # Enter may have ended it in this very moment
             self._editor.app.exit(exception=EOFError())
 
     async def _redraw(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
@@ -25,6 +25,9 @@ from lihil_cli.wstest.terminal import Streams
 
 T = TypeVar("T")
 
+PLAIN = Handshake()
+QUICK = Options(linger_s=0.2)
+
 Handler = Callable[[ServerConnection], Awaitable[None]]
 RawHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _QUIET = logging.getLogger("tests.lihil_cli.wstest")
@@ -36,13 +39,13 @@ class Servers:
     """An event loop in a thread, and the servers that run there until the test is over."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
 
     def websocket(self, handler: Handler, **options: Any) -> int:
         """The port of a well-behaved WebSocket server."""
@@ -92,9 +95,9 @@ class Servers:
             for close in self._closers:
                 self.do(close())
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
-            self._loop.close()
+            self.loop.close()
 
     @staticmethod
     async def _close(server: Any) -> None:
@@ -130,7 +133,7 @@ class Outcome:
 
 
 class Talk(Protocol):
-    """One conversation; `stdin` None means an input that never ends."""
+    """One conversation; `stdin` None means an input that never ends. `watch` runs beside it, in a thread."""
 
     def __call__(
         self,
@@ -140,6 +143,9 @@ class Talk(Protocol):
         options: Options = ...,
         handshake: Handshake = ...,
         streams: Streams | None = None,
+        stdout: BinaryIO | None = None,
+        stderr: BinaryIO | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> Outcome: ...
 
 
@@ -149,14 +155,19 @@ def talk(tmp_path: Path) -> Talk:
         target: Target | int,
         *,
         stdin: bytes | None = b"",
-        options: Options = Options(linger_s=0.2),  # noqa: B008 - frozen
-        handshake: Handshake = Handshake(),  # noqa: B008 - frozen
+        options: Options = QUICK,
+        handshake: Handshake = PLAIN,
         streams: Streams | None = None,
+        stdout: BinaryIO | None = None,
+        stderr: BinaryIO | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> Outcome:
         address = Target(f"ws://127.0.0.1:{target}/path?x=1") if isinstance(target, int) else target
         out, err = io.BytesIO(), io.BytesIO()
         read, write = os.pipe()
-        given = replace(streams or Streams(read, out, err), stdout=out, stderr=err)
+        given = replace(streams or Streams(read, None, None), stdout=stdout or out, stderr=stderr or err)
+        watching = threading.Thread(target=watch or bool)
+        watching.start()
         try:
             if stdin is not None:
                 os.write(write, stdin)
@@ -165,6 +176,7 @@ def talk(tmp_path: Path) -> Talk:
         finally:
             if stdin is None:
                 os.close(write)
+            watching.join()
             os.close(read)
         return Outcome(code, out.getvalue().decode(), err.getvalue().decode())
 
