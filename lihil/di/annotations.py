@@ -11,16 +11,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, SimpleNamespace
 from typing import Any, TypeAlias, get_origin, get_type_hints
-from weakref import WeakKeyDictionary
 
 Namespace: TypeAlias = Mapping[str, Any]
 
 _LOCALS = ".<locals>."
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
-# What a function's text annotations name in the function around it, kept from the time it was registered: later that
-# call has ended. Keyed by the function itself, so it ends with it.
-_noted: WeakKeyDictionary[Any, Namespace] = WeakKeyDictionary()
+# The attribute of a function or class that keeps what its text annotations name in the function around it, from the
+# time it was registered: later that call has ended.
+_NOTED = "__lihil_local_names__"
 
 
 class UnreadableAnnotationError(Exception):
@@ -63,12 +62,16 @@ def note_local_names(function: Callable[..., Any]) -> None:
     To be called where a function is registered. It makes `from __future__ import annotations` work with types that
     are defined inside a function.
     """
-    for owner in _owners(definition_of(function)):
+    for owner in map(inspect.unwrap, _owners(definition_of(function))):
         wanted = {word for raw in inspect.get_annotations(owner).values() for word in _words(raw)}
         around = _names_around(owner) if wanted else {}
         found = {word: around[word] for word in wanted & around.keys()}
-        if found:
-            _noted[inspect.unwrap(owner)] = found
+        if not found or _NOTED in vars(owner):
+            continue
+        setattr(owner, _NOTED, found)
+        for value in found.values():  # the factories that it names in use(...) have such annotations as well
+            if inspect.isfunction(value) or inspect.isclass(value):
+                note_local_names(value)
 
 
 def _owners(definition: Any) -> Iterator[Any]:
@@ -85,7 +88,7 @@ def _owners(definition: Any) -> Iterator[Any]:
 def _evaluated(raw: Any, owner: Any) -> Any:
     definition = inspect.unwrap(owner)
     known = _namespace_of(definition)
-    around = {**_names_around(definition), **_noted.get(definition, {}), **_closure_of(definition)}
+    around = {**_names_around(definition), **vars(definition).get(_NOTED, {}), **_closure_of(definition)}
     holder = SimpleNamespace(__annotations__={"it": raw})
     try:
         return get_type_hints(holder, dict(known), around, include_extras=True)["it"]

@@ -52,6 +52,10 @@ class Parameter:
     def by_position(self) -> bool:
         return self.kind is inspect.Parameter.POSITIONAL_ONLY
 
+    @property
+    def is_variadic(self) -> bool:
+        return self.kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DependentNode:

@@ -3,10 +3,10 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Any, Final
 
 from lihil.markers import Constraints, Param
+from lihil.params.kinds import is_structured, options_of
 
 BODY: Final = "body"
 
@@ -50,14 +50,11 @@ class ParamSpec:
     @property
     def is_raw_body(self) -> bool:
         """Whether it takes the body as it came, whatever its format: as `bytes`, or through a decoder of its own."""
-        kind = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
-        options = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
-        is_bytes = [option for option in options if option is not NoneType] == [bytes]
-        return self.source == BODY and (is_bytes or self.decoder is not None)
+        return self.source == BODY and (self.decoder is not None or options_of(self.type) == [bytes])
 
     def make_default(self) -> Any:
         """The default; a mutable one is copied, so that no connection sees another's changes."""
-        if isinstance(self.default, list | dict | set):
+        if isinstance(self.default, list | dict | set | bytearray) or is_structured(type(self.default)):
             return copy.deepcopy(self.default)
         return self.default
 
