@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
@@ -20,7 +20,7 @@ from lihil.di.scope import Resolver
 from lihil.errors import ParametersError, ResourceError, SetupError, SetupProblem, status_phrase
 from lihil.http.body import read_body
 from lihil.http.exchange import Exchange
-from lihil.http.responses import Reply, answer_of_problem, reply_of
+from lihil.http.responses import Answer, Reply, answer_of_problem, reply_of
 from lihil.http.stream import send_stream
 from lihil.http.threads import in_thread
 from lihil.params.sources import Sources
@@ -54,10 +54,11 @@ class HTTPEndpoint:
         self._handler_kind = kind_of(handler)
         self._target = Target(
             path_names=around.pattern.names,
-            given={Request: CONNECTION, Resolver: SCOPE},
+            given={Request: CONNECTION, HTTPConnection: CONNECTION, Resolver: SCOPE},
             first_outer=FIRST_PARAMETER,
             constants=around.constants,
-            # Both WebSockets, ours and starlette's, are of this type, so neither has to be imported to be refused.
+            # What is at hand is at hand under its very type; all else of this family is refused. Both WebSockets, ours
+            # and starlette's, belong to it, so neither has to be known here.
             refused={HTTPConnection: "take `request: Request`, or serve a WebSocket by a WebSocketRoute"},
             takes_body=True,
         )
@@ -100,7 +101,7 @@ class HTTPEndpoint:
             if answer is not None:
                 await answer(scope, exchange.receive, exchange.send)
         except Exception as exc:
-            if not _is_disconnect(exc):
+            if not (exchange.is_gone and isinstance(_cause_of(exc), ClientDisconnect)):
                 await self._fail(exchange, exc)
 
     async def _serve(self, exchange: Exchange) -> ASGIApp | None:
@@ -149,33 +150,42 @@ class HTTPEndpoint:
         if exchange.has_started:
             exc.add_note(f"{name_of(self.handler)} failed on {where}, in the middle of its response")
             raise exc
-        problem = _problem_of(exc, exchange.scope["path"])
-        if problem is None:
+        path = exchange.scope["path"]
+        try:
+            answer = _refusal_of(_cause_of(exc), path)
+        except ValueError as unfit:  # a header that cannot be sent
+            answer, exc = None, unfit
+        if answer is None:
             logger.error("%s failed on %s", name_of(self.handler), where, exc_info=exc)
             hook = (exchange.scope.get("extensions") or {}).get(ERROR_HOOK)
             if hook is not None:
                 hook(exc)
-            problem = Problem(status=500, title=status_phrase(500), instance=exchange.scope["path"])
+            answer = answer_of_problem(Problem(status=500, title=status_phrase(500), instance=path))
         with suppress(ClientDisconnect):
-            await answer_of_problem(problem)(exchange.scope, exchange.receive, exchange.send)
+            await answer(exchange.scope, exchange.receive, exchange.send)
 
 
-def _problem_of(exc: Exception, path: str) -> Problem | None:
-    """What was raised on purpose, as problem details; None for anything else."""
-    if isinstance(exc, ParametersError):
-        return problem_of_parameters(exc, path)
-    if isinstance(exc, StarletteHTTPException):
-        return problem_of_http_exception(exc, path)
+def _cause_of(exc: BaseException) -> BaseException:
+    """What ended the handler: of a task group's exceptions the only one that says more than that a client has gone."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return exc
+    causes = [_cause_of(inner) for inner in exc.exceptions]
+    telling = [cause for cause in causes if not isinstance(cause, ClientDisconnect)] or causes[:1]
+    return telling[0] if len(telling) == 1 else exc
+
+
+def _refusal_of(cause: BaseException, path: str) -> Answer | None:
+    """What was raised on purpose, as problem details; None for anything else, and for a status that refuses nothing.
+
+    Raises ValueError for a header field that is no text of Latin-1.
+    """
+    if isinstance(cause, ParametersError):
+        return answer_of_problem(problem_of_parameters(cause, path))
+    if isinstance(cause, HTTPException) and 300 <= cause.status_code <= 599:
+        return answer_of_problem(problem_of_http_exception(cause, path))
     return None
 
 
 def _is_finished(response: Response) -> bool:
     """Whether a response holds its whole content, and nothing is left to be done after it."""
     return type(response).__call__ is Response.__call__ and response.background is None
-
-
-def _is_disconnect(exc: BaseException) -> bool:
-    """Whether a request, or all of a task group, failed for no other reason than that the client has gone."""
-    if isinstance(exc, BaseExceptionGroup):
-        return all(_is_disconnect(inner) for inner in exc.exceptions)
-    return isinstance(exc, ClientDisconnect)

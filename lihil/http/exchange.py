@@ -71,7 +71,7 @@ class Exchange(Request):
         """Await `work`; when the client leaves it is cancelled, once, and ClientDisconnect is raised."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - ASGI servers run every request in a task
-        was_told = False
+        cancels_before, was_told = task.cancelling(), False
 
         def on_disconnect() -> None:
             nonlocal was_told
@@ -84,12 +84,12 @@ class Exchange(Request):
         try:
             return await work
         except asyncio.CancelledError:
-            if not was_told or task.cancelling() > 1:
+            if not was_told or task.cancelling() > cancels_before + 1:
                 raise
             raise ClientDisconnect from None
         finally:
             ahead.stop()
-            if was_told:
+            if was_told:  # also where the work has swallowed it: timeouts in resources count what is left
                 task.uncancel()
 
 

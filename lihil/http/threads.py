@@ -22,8 +22,7 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         return await asyncio.shield(call)
     except asyncio.CancelledError:
         await asyncio.wait([call])
-        if not call.cancelled():
-            call.exception()  # looked at, or asyncio would complain that nobody did
+        call.exception()  # looked at, or asyncio would complain that nobody did
         raise
 
 

@@ -126,6 +126,15 @@ def test_the_answer_to_head_has_no_content() -> None:
     run(main)
 
 
+def test_a_message_of_an_extension_passes_as_it_is() -> None:
+    async def main() -> None:
+        wire = Wire()
+        await wire.exchange().send({"type": "http.response.pathsend", "path": "/file"})
+        assert wire.sent == [{"type": "http.response.pathsend", "path": "/file"}]
+
+    run(main)
+
+
 def test_a_server_that_cannot_send_means_that_the_client_has_gone() -> None:
     async def broken(message: Message) -> None:
         raise ConnectionResetError
