@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -92,6 +92,7 @@ def test_an_event_is_written_field_by_field(event: SSE, written: bytes) -> None:
     assert event.encode() == written
 
 
+@settings(deadline=None)
 @given(data=TEXT, event=ONE_LINE, event_id=ONE_LINE, comment=TEXT)
 def test_a_browser_reads_what_was_written(data: str, event: str, event_id: str, comment: str) -> None:
     sent = SSE(data=data, event=event, id=event_id, retry=250, comment=comment).encode()
@@ -100,6 +101,7 @@ def test_a_browser_reads_what_was_written(data: str, event: str, event_id: str, 
     assert browser.retry_ms == 250
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53), st.lists))
 def test_data_that_is_no_text_arrives_as_json(data: Any) -> None:
     ((_, received, _),) = Browser().read(SSE(data=data).encode()).events
