@@ -18,6 +18,7 @@ from lihil_cli.commands.run import run as run_server
 from lihil_cli.commands.ws_test import ws_test
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.version import read_version
 
 SUMMARY = """Make, serve and talk to realtime services.
 
@@ -74,8 +75,6 @@ def _help_text(text: str, *, rich_help: bool) -> str:
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        from lihil_cli.__main__ import read_version
-
         typer.echo(f"lihil {read_version()}")
         raise typer.Exit
 

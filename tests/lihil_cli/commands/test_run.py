@@ -351,6 +351,14 @@ def test_an_app_that_cannot_be_served_is_explained_and_ends_with_1(
     assert not (server.folder / ".lihil" / "dev.json").exists()
 
 
+def test_a_worker_carries_nothing_of_the_command_line(launch: Launch, bare_app: Path) -> None:
+    answer = "' '.join(m for m in ('typer', 'rich', 'watchfiles', 'httpx') if m in sys.modules).encode()"
+    bare_app.write_text("import sys\n" + BARE_APP.replace('b"VERSION"', answer))
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    assert get(server.address) == b""
+
+
 def test_a_lihil_app_is_announced_with_a_way_to_talk_to_it(launch: Launch, bare_app: Path) -> None:
     bare_app.write_text(SETUP_FAILS.replace("thing: object", "limit: int = 1"))
     server = launch("run", "--port", "0")
