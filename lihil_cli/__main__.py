@@ -2,7 +2,7 @@
 
 import sys
 
-from lihil_cli.version import read_version
+from lihil_cli import read_version
 
 
 def main() -> None:

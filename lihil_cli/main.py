@@ -12,13 +12,13 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from lihil_cli import read_version
 from lihil_cli.commands.new import new
 from lihil_cli.commands.routes import routes
 from lihil_cli.commands.run import run as run_server
 from lihil_cli.commands.ws_test import ws_test
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.version import read_version
 
 SUMMARY = """Make, serve and talk to realtime services.
 

@@ -352,7 +352,7 @@ def test_an_app_that_cannot_be_served_is_explained_and_ends_with_1(
 
 
 def test_a_worker_carries_nothing_of_the_command_line(launch: Launch, bare_app: Path) -> None:
-    answer = "' '.join(m for m in ('typer', 'rich', 'watchfiles', 'httpx') if m in sys.modules).encode()"
+    answer = "' '.join(m for m in ('typer', 'rich', 'httpx', 'lihil_cli.main') if m in sys.modules).encode()"
     bare_app.write_text("import sys\n" + BARE_APP.replace('b"VERSION"', answer))
     server = launch("run", "--reload", "--port", "0")
     server.wait_for("Ctrl-C stops it")
