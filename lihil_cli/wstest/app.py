@@ -204,10 +204,11 @@ class _Conversation:
         self._prompt = prompt
         self._screen.divert(prompt.print_above)
         try:
-            while self._session.state is State.OPEN:
-                self._feed(await prompt.next_event())
+            with prompt.keys():
+                while self._session.state is State.OPEN:
+                    self._feed(await prompt.next_event())
         finally:
-            await prompt.flush()
+            prompt.flush()
             self._screen.divert(None)
 
     @contextmanager

@@ -90,10 +90,15 @@ class Servers:
 
         return self.do(start())
 
+    def finish(self) -> None:
+        """Close every server; what their handlers still had to do has been done when this returns."""
+        for close in self._closers:
+            self.do(close())
+        self._closers.clear()
+
     def stop(self) -> None:
         try:
-            for close in self._closers:
-                self.do(close())
+            self.finish()
         finally:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()

@@ -165,6 +165,7 @@ def test_a_half_typed_line_survives_what_arrives(servers: Servers, terminal: Ope
     person.wait_for(lambda rows: shows(messages[-1])(rows) and ends_with_prompt(TYPED, columns)(rows))
     person.type("\r")
     assert person.end() == 0
+    servers.finish()
     assert received == [TYPED]
     rows = person.rows()
     story = [row for line in ["> go", *(f"< {message}" for message in messages)] for row in wrapped(line, columns)]
