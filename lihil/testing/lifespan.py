@@ -15,6 +15,7 @@ from lihil.asgi import (
 )
 from lihil.testing.call import AppCall, Wait
 from lihil.testing.errors import LifespanError
+from lihil.testing.host import ABORT_GRACE_S
 
 _ANSWERS = {
     "startup": {LIFESPAN_STARTUP_COMPLETE, LIFESPAN_STARTUP_FAILED},
@@ -64,7 +65,7 @@ class LifespanRun:
         await self.call.until(lambda: phase in self._answers or not self.call.is_running, wait)
         answer = self._answers.get(phase)
         if answer is not None and answer["type"].endswith(".failed"):
-            await self.call.stop(wait.timeout_s)
+            await self.call.stop(min(wait.timeout_s, ABORT_GRACE_S))
             self._raise_failure()
             raise LifespanError(f"the app's {phase} failed: {answer.get('message') or 'it gave no message'}")
         if not self._is_unaware:

@@ -95,9 +95,8 @@ class ResponseStream(httpx.SyncByteStream):
 
     def close(self) -> None:
         """Leave, wait for the app to end, and raise what it raised unless that was shown before."""
-        if self._loop is not None:
-            self._leave(self._host.timeout_s)
-            self._raise_failure()
+        self._leave(self._host.timeout_s)
+        self._raise_failure()
 
     def abort(self) -> None:
         """Leave without a word about how the app took it."""
