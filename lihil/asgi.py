@@ -4,14 +4,24 @@ Source: the ASGI specification, HTTP & WebSocket message format 2.5 and lifespan
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Middleware: TypeAlias = Callable[[ASGIApp], ASGIApp]
+
+
+class PendingMiddleware(Protocol):
+    """What starlette.middleware.Middleware is: a class and the arguments it takes behind the app."""
+
+    cls: Any
+    args: Any
+    kwargs: Any
+
+
+Middleware: TypeAlias = Callable[[ASGIApp], ASGIApp] | PendingMiddleware
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 HTTP = "http"
