@@ -201,6 +201,8 @@ class WebSocket(Link):
         return message
 
     def _check_unanswered(self, call: str) -> None:
+        if self._disconnect is not None:
+            raise self.gone()
         if self._phase is not Phase.CONNECTING:
             raise WebSocketStateError(f"{call} answers the handshake, once; this WebSocket is {self._phase.value}")
 

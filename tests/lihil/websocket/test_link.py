@@ -101,7 +101,15 @@ def test_a_client_that_leaves_before_the_handshake_is_answered_is_no_error(caplo
     async def closes(ws: WebSocket) -> None:
         await ws.close()
 
+    async def asks_first(ws: WebSocket) -> None:
+        await ws.receive()
+        await ws.receive()
+        await ws.accept()
+
     async def main() -> None:
+        peer = Peer(app_of(asks_first))
+        peer.leave()
+        assert await peer.finish() == []
         for handler in (accepts, closes):
             peer = Peer(app_of(handler))
             await peer.receive()  # the server sees the client go before the app has asked for anything
