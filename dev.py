@@ -247,7 +247,8 @@ def demo() -> int:
             need("lihil ws-test", lambda: talk(project))
             if playing:
                 print(f"\nStill serving. Change {project / 'src'} and watch it reload; Ctrl-C ends it and removes it.")
-                server.wait()
+                with contextlib.suppress(KeyboardInterrupt):
+                    server.wait()
     return 0
 
 
