@@ -362,7 +362,7 @@ BAD_BODIES: list[tuple[Any, bytes, list[ParameterIssue]]] = [
     (Item, b'{"name": 1}', [ParameterIssue("InvalidDataType", "body", "x.name", "expected str, got int")]),
     (Item, b"[]", [ParameterIssue("InvalidDataType", "body", "x", "expected object, got array")]),
     (list[Item], b"[{}]", [ParameterIssue("InvalidDataType", "body", "x[0]", "object missing required field name")]),
-    (dict[str, Any], b'{"a":' * 5000, [ParameterIssue("InvalidJsonReceived", "body", "x", "nested too deeply")]),
+    (dict[str, Any], b'{"a":' * 100_000, [ParameterIssue("InvalidJsonReceived", "body", "x", "nested too deeply")]),
     (
         Annotated[int, Param("body", decoder=int)],
         b"a",
@@ -425,7 +425,7 @@ KINDS: list[Any] = [
 
 TEXTS = st.one_of(
     st.text(),
-    st.text(st.characters(categories=["Cs", "Nd", "Cc"])),
+    st.text(st.characters(categories=["Cs", "N", "Cc"])),
     st.integers().map(str),
     st.floats().map(str),
     st.integers(1, 6000).map("9".__mul__),
