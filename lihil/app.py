@@ -111,7 +111,7 @@ class Lihil:
                 return running
             await self._stop()
             table = self._table()
-            scope = AsyncScope(table.providers)
+            scope = AsyncScope(table.providers, at_hand={Graph: self.graph, type(self): self})
             try:
                 self._started = await self._make_ready(table, scope)
             except BaseException as exc:
@@ -218,7 +218,7 @@ async def _open_singletons(providers: Providers, scope: AsyncScope) -> list[Setu
     problems: list[SetupProblem] = []
     for node in providers.singletons():
         try:
-            await scope.aresolve(node.provides)
+            await scope.aresolve(node.factory)
         except SetupError as exc:
             problems += exc.problems
     return problems
