@@ -30,7 +30,7 @@ from lihil.lifespan import Lifespan, enter_lifespan
 from lihil.routing.route import Endpoint, RouteNode, wrap
 from lihil.websocket.origin import HostPolicy, OriginPolicy
 
-logger = logging.getLogger("lihil.app")
+logger: logging.Logger = logging.getLogger("lihil.app")
 
 
 class Lihil:
@@ -50,7 +50,7 @@ class Lihil:
         allowed_origins: Sequence[str] | str | None = None,
         allowed_hosts: Sequence[str] | str | None = None,
     ) -> None:
-        self.graph = Graph() if graph is None else graph
+        self.graph: Graph = Graph() if graph is None else graph
         self._root = RouteNode()
         self._lifespan = lifespan
         self._middlewares: list[Middleware] = list(middlewares or ())

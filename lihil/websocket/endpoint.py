@@ -18,13 +18,14 @@ from lihil.di.scope import Resolver
 from lihil.errors import ParametersError, WebSocketDisconnect, status_phrase
 from lihil.params.sources import Sources
 from lihil.problems import Problem, problem_of_http_exception, problem_of_parameters
+from lihil.routing.path import PathPattern
 from lihil.routing.route import Surroundings
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.limits import fitting_reason
 from lihil.websocket.link import Phase
 from lihil.websocket.watch import DisconnectWatch
 
-logger = logging.getLogger("lihil.websocket")
+logger: logging.Logger = logging.getLogger("lihil.websocket")
 
 INTERNAL_ERROR: Final = 1011
 APPLICATION_CODES: Final = 4000  # private use (RFC 6455, section 7.4.2); HTTPException(403) closes with 4403
@@ -40,7 +41,7 @@ class WebSocketEndpoint:
         self, handler: Callable[..., Any], around: Surroundings, middlewares: Sequence[Middleware] = ()
     ) -> None:
         self.handler = handler
-        self.pattern = around.pattern
+        self.pattern: PathPattern = around.pattern
         self._providers = around.providers
         self._target = Target(
             path_names=around.pattern.names,

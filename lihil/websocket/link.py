@@ -47,8 +47,8 @@ class Link(HTTPConnection):
         self._is_denying = False  # a denial response is begun and not ended
         self._disconnect: WebSocketDisconnect | None = None
         self._read_ahead: ReadAhead | None = None
-        self.receiving = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
-        self.receives = 0
+        self.receiving: int = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
+        self.receives: int = 0
 
     @property
     def phase(self) -> Phase:
