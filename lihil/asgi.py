@@ -45,3 +45,6 @@ LIFESPAN_SHUTDOWN_FAILED = "lifespan.shutdown.failed"
 # A scope extension of our own: `scope["extensions"]["lihil.error"]` is a callable that is given each exception
 # which a handler did not catch. The test client uses it to show the real cause; servers leave it out.
 ERROR_HOOK = "lihil.error"
+
+# The broadcast lane, a scope extension of our server: {"write": bytes -> bool, "drained": () -> awaitable}.
+PREPARED = "lihil.prepared"
