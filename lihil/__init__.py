@@ -12,6 +12,9 @@ from lihil.di.graph import Graph
 from lihil.di.node import DependentNode
 from lihil.di.scope import AsyncScope, Resolver
 from lihil.errors import HTTPException, LihilError, SetupError, WebSocketDisconnect
+from lihil.http.responses import HTML, EventStream, Json, Text
+from lihil.http.route import Route
+from lihil.http.sse import SSE
 from lihil.markers import AsyncResource, Ignore, NodeMeta, Param, Resource, use
 from lihil.version import VERSION
 from lihil.websocket.connection import WebSocket
@@ -20,13 +23,17 @@ from lihil.websocket.route import WebSocketRoute
 __version__ = VERSION
 
 __all__ = [
+    "HTML",
+    "SSE",
     "Annotated",
     "AsyncResource",
     "AsyncScope",
     "DependentNode",
+    "EventStream",
     "Graph",
     "HTTPException",
     "Ignore",
+    "Json",
     "Lihil",
     "LihilError",
     "NodeMeta",
@@ -35,8 +42,10 @@ __all__ = [
     "Resolver",
     "Resource",
     "Response",
+    "Route",
     "SetupError",
     "Struct",
+    "Text",
     "WebSocket",
     "WebSocketDisconnect",
     "WebSocketRoute",

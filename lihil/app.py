@@ -3,20 +3,19 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 from lihil.asgi import (
     ERROR_HOOK,
     LIFESPAN,
-    LIFESPAN_SHUTDOWN,
     LIFESPAN_SHUTDOWN_COMPLETE,
     LIFESPAN_SHUTDOWN_FAILED,
-    LIFESPAN_STARTUP,
     LIFESPAN_STARTUP_COMPLETE,
     LIFESPAN_STARTUP_FAILED,
     ASGIApp,
+    Message,
     Middleware,
     Receive,
     Scope,
@@ -27,7 +26,7 @@ from lihil.di.registry import Providers
 from lihil.di.scope import AsyncScope
 from lihil.dispatch import Dispatcher, RoutingTable
 from lihil.errors import SetupError, SetupProblem
-from lihil.lifespan import Lifespan, State, enter_lifespan
+from lihil.lifespan import Lifespan, enter_lifespan
 from lihil.routing.route import Endpoint, RouteNode, wrap
 from lihil.websocket.origin import HostPolicy, OriginPolicy
 
@@ -59,6 +58,7 @@ class Lihil:
         self._hosts = HostPolicy(allowed_hosts)
         self._started: ASGIApp | None = None
         self._starting = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: AsyncScope | None = None
         self.include(*routes)
 
@@ -68,10 +68,10 @@ class Lihil:
         return tuple(self._root.children)
 
     def include(self, *routes: RouteNode) -> Self:
-        """Add routes, with everything that hangs below them now or later, until the app starts."""
-        for route in routes:
-            if not isinstance(route, RouteNode):
-                raise TypeError(f"include() takes Route and WebSocketRoute objects, not {route!r}")
+        """Add routes, with everything that hangs below them now or later, until the app starts.
+
+        Raises TypeError for what is no route.
+        """
         self._root.merge(*routes)
         return self
 
@@ -82,113 +82,150 @@ class Lihil:
         self._middlewares.append(middleware)
 
     def endpoints(self) -> list[Endpoint]:
-        """Every handler, whether or not its set-up is sound: what descriptions of the app are made from.
-
-        Raises SetupError when two handlers claim one place.
-        """
-        return RoutingTable.of(self._root, self.graph, {type(self): self, Graph: self.graph}).endpoints
+        """Every handler, whether or not its set-up is sound: what descriptions of the app are made from."""
+        return self._table().endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == LIFESPAN:
             await self._live(scope, receive, send)
             return
         scope["app"] = self
-        app = self._started or await self._start()
+        app = self._running() or await self._start()
         await app(scope, receive, send)
 
+    def _running(self) -> ASGIApp | None:
+        """What is ready. What a loop left that has ended is not: a test client without a lifespan uses many loops."""
+        return self._started if self._loop is not None and not self._loop.is_closed() else None
+
+    def _table(self) -> RoutingTable:
+        return RoutingTable.of(self._root, self.graph, {Lihil: self, Graph: self.graph})
+
     async def _start(self) -> ASGIApp:
-        """Make everything ready, once. A server without the lifespan protocol comes here with its first connection."""
+        """Make everything ready, once. A server without the lifespan protocol comes here with its first connection.
+
+        Raises SetupError with all that is wrong.
+        """
         async with self._starting:
-            if self._started is None:
-                table = RoutingTable.of(self._root, self.graph, {type(self): self, Graph: self.graph})
-                self._scope = await _open_singletons(table.providers)
-                problems = table.prepare(self._scope.kept)
-                if problems:
-                    await self._stop()
-                    raise SetupError(problems)
-                self._started = wrap(Dispatcher(table, self._hosts, self._origins), self._middlewares)
-        return self._started
+            running = self._running()
+            if running is not None:
+                return running
+            await self._stop()
+            table = self._table()
+            scope = AsyncScope(table.providers)
+            try:
+                self._started = await self._make_ready(table, scope)
+            except BaseException as exc:
+                await _abandon(scope, exc)
+                raise
+            self._scope, self._loop = scope, asyncio.get_running_loop()
+            return self._started
+
+    async def _make_ready(self, table: RoutingTable, scope: AsyncScope) -> ASGIApp:
+        problems = await _open_singletons(table.providers, scope)
+        problems += table.prepare(scope.kept)
+        try:
+            app = wrap(Dispatcher(table, self._hosts, self._origins), self._middlewares)
+        except SetupError as exc:
+            problems += exc.problems
+        if problems:
+            raise SetupError(list(dict.fromkeys(problems)))
+        return app
 
     async def _stop(self) -> None:
-        self._started = None
-        scope, self._scope = self._scope, None
+        """Close every singleton. Raises what one of them raised, once all are closed."""
+        scope, self._scope, self._started = self._scope, None, None
         left = await scope.aclose() if scope is not None else None
         if left is not None:
             raise left
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The lifespan protocol (ASGI, lifespan 2.0). What fails is reported to the server, which ends the process."""
-        assert (await receive())["type"] == LIFESPAN_STARTUP  # noqa: S101 - the protocol's first message
-        try:
-            context = enter_lifespan(self._lifespan, self)
-            self._set_state(scope, await context.__aenter__())
-        except Exception as exc:
-            await send({"type": LIFESPAN_STARTUP_FAILED, "message": _report(scope, exc)})
-            return
-        try:
-            await self._start()
-        except Exception as exc:
-            await _leave(context, exc)
-            await send({"type": LIFESPAN_STARTUP_FAILED, "message": _report(scope, exc)})
-            return
-        await send({"type": LIFESPAN_STARTUP_COMPLETE})
-        await self._end(scope, receive, send, context)
+        await receive()
+        phase = _Phase(scope)
+        with phase.reporting():
+            async with enter_lifespan(self._lifespan, self) as state:
+                # What fails is kept inside: a lifespan without a `finally` then runs its second half as well.
+                await self._serve(state, phase, receive, send)
+        await send(phase.last_message())
 
-    async def _end(
-        self, scope: Scope, receive: Receive, send: Send, context: AbstractAsyncContextManager[State]
-    ) -> None:
-        assert (await receive())["type"] == LIFESPAN_SHUTDOWN  # noqa: S101 - the protocol's second message
+    async def _serve(self, state: object, phase: "_Phase", receive: Receive, send: Send) -> None:
         try:
-            try:
+            with phase.reporting():
+                _set_state(phase.scope, state)
+                await self._restart()
+                await send({"type": LIFESPAN_STARTUP_COMPLETE})
+                phase.has_started = True
+                await receive()
+        finally:
+            with phase.reporting():
                 await self._stop()
-            finally:
-                await context.__aexit__(None, None, None)
+
+    async def _restart(self) -> None:
+        await self._stop()
+        self._starting = asyncio.Lock()
+        await self._start()
+
+
+class _Phase:
+    """How far one lifespan has come, and what went wrong in it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.has_started = False
+        self._hook: Callable[[Exception], None] | None = (scope.get("extensions") or {}).get(ERROR_HOOK)
+        self._failure: Exception | None = None
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as exc:
-            await send({"type": LIFESPAN_SHUTDOWN_FAILED, "message": _report(scope, exc)})
+            self._report(exc)
+
+    def _report(self, exc: Exception) -> None:
+        """Keep the first failure for the server; a later one, out of the clean-up, is logged."""
+        if self._failure is not None:
+            logger.error("the app failed to clean up after %r", self._failure, exc_info=exc)
             return
-        await send({"type": LIFESPAN_SHUTDOWN_COMPLETE})
+        self._failure = exc
+        if self._hook is not None:
+            self._hook(exc)
 
-    def _set_state(self, scope: Scope, state: State) -> None:
-        if state is None:
-            return
-        if "state" not in scope:
-            fix = "serve with uvicorn, or keep the values in app.graph.register_singleton(...)"
-            raise SetupError([SetupProblem("the lifespan yields a state, and this server has no place for it", fix)])
-        scope["state"].update(state)
+    def last_message(self) -> Message:
+        """What the server is told at the end. A set-up error explains itself, anything else needs its traceback."""
+        if self._failure is None:
+            return {"type": LIFESPAN_SHUTDOWN_COMPLETE}
+        is_plain = isinstance(self._failure, SetupError)
+        text = str(self._failure) if is_plain else "".join(traceback.format_exception(self._failure))
+        return {"type": LIFESPAN_SHUTDOWN_FAILED if self.has_started else LIFESPAN_STARTUP_FAILED, "message": text}
 
 
-async def _open_singletons(providers: Providers) -> AsyncScope:
-    """The scope that lives as long as the app, with every singleton in it."""
-    scope = AsyncScope(providers)
+def _set_state(scope: Scope, state: object) -> None:
+    """Put what the lifespan yields where every connection finds it: `ws.state`, `request.state`."""
+    if state is None:
+        return
+    if not isinstance(state, Mapping):
+        what = f"the lifespan yields {type(state).__name__}; a state is a mapping from names to values"
+        raise SetupError([SetupProblem(what, "yield {'name': value}, or nothing at all")])
+    if "state" not in scope:
+        fix = "serve with uvicorn, or keep the values in app.graph.register_singleton(...)"
+        raise SetupError([SetupProblem("the lifespan yields a state, and this server has no place for it", fix)])
+    scope["state"].update(state)
+
+
+async def _open_singletons(providers: Providers, scope: AsyncScope) -> list[SetupProblem]:
+    """Open every singleton in the scope that lives as long as the app; gives back all that cannot be built."""
     problems: list[SetupProblem] = []
-    try:
-        for node in providers.singletons():
-            try:
-                await scope.aresolve(node.provides)
-            except SetupError as exc:
-                problems += exc.problems
-        if problems:
-            raise SetupError(problems)
-    except BaseException as exc:
-        await scope.aclose(exc)
-        raise
-    return scope
+    for node in providers.singletons():
+        try:
+            await scope.aresolve(node.provides)
+        except SetupError as exc:
+            problems += exc.problems
+    return problems
 
 
-async def _leave(context: AbstractAsyncContextManager[Any], exc: Exception) -> None:
-    """Run the user's clean-up after a failed start; what it raises in turn is logged, the first error is reported."""
-    try:
-        await context.__aexit__(type(exc), exc, exc.__traceback__)
-    except Exception as raised:
-        if raised is not exc:
-            logger.error("the lifespan failed to clean up after a failed start", exc_info=raised)
-
-
-def _report(scope: Scope, exc: Exception) -> str:
-    """The text for the server: a set-up error explains itself, anything else needs its traceback."""
-    hook: Callable[[Exception], None] | None = (scope.get("extensions") or {}).get(ERROR_HOOK)
-    if hook is not None:
-        hook(exc)
-    if isinstance(exc, SetupError):
-        return str(exc)
-    return "".join(traceback.format_exception(exc))
+async def _abandon(scope: AsyncScope, exc: BaseException) -> None:
+    """Close what a failed start has opened; the start's exception is the one that is shown."""
+    left = await scope.aclose(exc)
+    if left is not None and left is not exc:
+        logger.error("a resource failed to clean up after a failed start", exc_info=left)

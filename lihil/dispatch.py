@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from starlette.datastructures import Headers
 
@@ -13,11 +13,11 @@ from lihil.di.node import DependentNode, name_of, place_of, problem_at
 from lihil.di.registry import Providers
 from lihil.errors import SetupError, SetupProblem
 from lihil.problems import Problem
-from lihil.routing.path import Captured, parse_path
+from lihil.routing.path import Captured, PathError, parse_path
 from lihil.routing.route import Endpoint, Mounted, RouteNode, Surroundings, wrap
 from lihil.routing.tree import PathTree
 from lihil.websocket.connection import WebSocket
-from lihil.websocket.origin import HostPolicy, OriginPolicy
+from lihil.websocket.origin import HostPolicy, OriginPolicy, parse_host
 
 logger = logging.getLogger("lihil.app")
 
@@ -32,27 +32,18 @@ class Bound:
     app: ASGIApp
 
 
-@dataclass(slots=True)
-class PathEntry:
-    """All that answers on one path: a WebSocket, and HTTP by method."""
-
-    websocket: Bound | None = None
-    http: dict[str, Bound] = field(default_factory=dict)
-
-    @property
-    def methods(self) -> list[str]:
-        """The HTTP methods for an Allow field (RFC 9110, section 10.2.1)."""
-        implied = {_OPTIONS} | ({"HEAD"} if "GET" in self.http else set())
-        return sorted({*self.http, *implied}) if self.http else []
+ByMethod: TypeAlias = dict[str, Bound]
+"""What answers on one path; a WebSocket's method is ""."""
 
 
 class RoutingTable:
-    """Every endpoint of one app by path, kind and method."""
+    """Every endpoint of one app by kind, path and method."""
 
     def __init__(self, providers: Providers) -> None:
         self.providers = providers
         self.endpoints: list[Endpoint] = []
-        self.tree: PathTree[PathEntry] = PathTree()
+        self.websockets: PathTree[ByMethod] = PathTree()
+        self.http: PathTree[ByMethod] = PathTree()
         self._mounted: list[tuple[Bound, Mounted]] = []
         self._problems: list[SetupProblem] = []
 
@@ -69,28 +60,28 @@ class RoutingTable:
     def _mount(self, mounted: Mounted, providers: Providers, constants: Mapping[type, Any]) -> None:
         try:
             pattern = parse_path(mounted.path)
-        except ValueError as exc:  # a name twice, once in the parent's part and once in the child's
-            fix = "rename one of the two"
+        except PathError as exc:  # each part can be read, and the whole cannot
+            fix = "change the path of this route or of one above it"
             self._problems.append(SetupProblem(f"{mounted.route!r}: {exc}", fix))
             return
         for endpoint in mounted.route.endpoints(Surroundings(pattern, providers, constants)):
             bound = Bound(endpoint, endpoint)
             self.endpoints.append(endpoint)
             self._mounted.append((bound, mounted))
-            self._place(bound, self.tree.add(pattern, PathEntry))
+            self._place(bound)
 
-    def _place(self, bound: Bound, entry: PathEntry) -> None:
+    def _place(self, bound: Bound) -> None:
         endpoint = bound.endpoint
-        taken = entry.websocket if endpoint.kind == WEBSOCKET else entry.http.get(endpoint.method)
-        if taken is not None:
-            file, line = place_of(taken.endpoint.handler)
-            name = f"{endpoint.method or 'WebSocket'} {endpoint.pattern.path}"
-            what = f"{name} is taken by {name_of(taken.endpoint.handler)} ({file}:{line})"
-            self._problems.append(problem_at(endpoint.handler, what, "give one of the two another path"))
-        elif endpoint.kind == WEBSOCKET:
-            entry.websocket = bound
-        else:
-            entry.http[endpoint.method] = bound
+        tree = self.websockets if endpoint.kind == WEBSOCKET else self.http
+        taken = tree.add(endpoint.pattern, dict).setdefault(endpoint.method, bound)
+        if taken is bound:
+            return
+        file, line = place_of(taken.endpoint.handler)
+        name = f"{endpoint.method or 'WebSocket'} {endpoint.pattern.path}"
+        what = f"{name} is taken by {name_of(taken.endpoint.handler)} ({file}:{line})"
+        is_twice = taken.endpoint.handler is endpoint.handler
+        fix = "include the route once" if is_twice else "give one of the two another path"
+        self._problems.append(problem_at(endpoint.handler, what, fix))
 
     def prepare(self, built: dict[DependentNode, Any]) -> list[SetupProblem]:
         """Compile every plan and build every middleware; all that is wrong, in the order of the routes."""
@@ -98,74 +89,91 @@ class RoutingTable:
         for bound, mounted in self._mounted:
             try:
                 bound.endpoint.prepare(built)
+            except SetupError as exc:
+                problems += exc.problems
+            try:
                 bound.app = wrap(bound.endpoint, (*mounted.middlewares, *bound.endpoint.middlewares))
             except SetupError as exc:
                 problems += exc.problems
-        return list(dict.fromkeys(problems))
+        return problems
 
 
 class Dispatcher:
     """The innermost ASGI app: checks Host and Origin, finds the endpoint, or says why there is none."""
 
     def __init__(self, table: RoutingTable, hosts: HostPolicy, origins: OriginPolicy) -> None:
-        self._tree = table.tree
+        self._websockets = table.websockets
+        self._http = table.http
         self._hosts = hosts
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         problem = self._foreign(scope)
         if problem is None:
-            found = self._tree.find(_route_path(scope))
-            bound = self._bound(scope, found[0]) if found is not None else None
-            if found is not None and bound is not None:
-                _note_captured(scope, bound.endpoint, found[1])
+            found = self._find(scope)
+            if found is not None:
+                bound, captured = found
+                _note_captured(scope, bound.endpoint, captured)
                 await bound.app(scope, receive, send)
                 return
-            problem = self._unanswered(scope, found[0] if found is not None else None)
+            problem = self._unanswered(scope)
         await refuse(problem, scope, receive, send)
 
-    def _bound(self, scope: Scope, entry: PathEntry) -> Bound | None:
-        if scope["type"] == WEBSOCKET:
-            return entry.websocket
-        method = scope["method"]
-        return entry.http.get(method) or (entry.http.get("GET") if method == "HEAD" else None)
+    def _find(self, scope: Scope) -> tuple[Bound, Captured] | None:
+        is_websocket = scope["type"] == WEBSOCKET
+        found = (self._websockets if is_websocket else self._http).find(_route_path(scope))
+        if found is None:
+            return None
+        bounds, captured = found
+        method = "" if is_websocket else scope["method"]
+        bound = bounds.get(method) or (bounds.get("GET") if method == "HEAD" else None)
+        return None if bound is None else (bound, captured)
 
     def _foreign(self, scope: Scope) -> Problem | None:
         """The refusal of a Host or an Origin that is not ours; None for the rest."""
-        headers = Headers(scope=scope)
-        host, path = headers.get("host"), scope["path"]
-        server = scope.get("server")
+        headers, path = Headers(scope=scope), scope["path"]
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) > 1 or any(parse_host(host) is None for host in hosts):  # RFC 9112, section 3.2
+            return Problem(status=400, detail="a request has one Host field, with a name in it", instance=path)
+        host, server = hosts[0] if hosts else None, scope.get("server")
         if not self._hosts.allows(host, server[0] if server else None):
             logger.warning("host %r refused for %r; allow it with Lihil(allowed_hosts=[...])", host, path)
-            detail = "this server does not answer to that Host"
-            return Problem(status=421, detail=detail, instance=path)
-        if scope["type"] == WEBSOCKET and not self._origins.allows(origin := headers.get("origin"), host):
+            return Problem(status=421, detail="this server does not answer to that Host", instance=path)
+        if scope["type"] != WEBSOCKET or not origins:
+            return None
+        origin = ", ".join(origins)  # several are none: no entry is like that
+        if not self._origins.allows(origin, host):
             logger.warning("origin %r refused for %r; allow it with Lihil(allowed_origins=[...])", origin, path)
             detail = "pages of this Origin may not open a WebSocket here"
             return Problem(status=403, detail=detail, instance=path)
         return None
 
-    def _unanswered(self, scope: Scope, entry: PathEntry | None) -> Problem:
-        path = scope["path"]
-        if entry is None:
-            return Problem(status=404, detail=self._nothing_here(scope), instance=path)
-        allow = ("allow", ", ".join(entry.methods))
+    def _unanswered(self, scope: Scope) -> Problem:
+        route_path, path = _route_path(scope), scope["path"]
+        found = self._http.find(route_path)
+        allow = ("allow", ", ".join(_methods(found[0]))) if found is not None else None
+        if scope["type"] != WEBSOCKET and self._websockets.find(route_path) is not None and allow is None:
+            headers = (("upgrade", "websocket"), ("connection", "Upgrade"))  # RFC 9110, sections 7.8 and 15.5.22
+            return Problem(status=426, detail="this path speaks WebSocket only", instance=path, headers=headers)
+        if allow is None:
+            return Problem(status=404, detail=self._nothing_here(route_path, path), instance=path)
         if scope["type"] == WEBSOCKET:
             detail = f"there is no WebSocket on this path; it answers {allow[1]} over plain HTTP"
             return Problem(status=404, detail=detail, instance=path)
-        if entry.websocket is not None and not entry.http:
-            headers = (("upgrade", "websocket"), ("connection", "Upgrade"))
-            return Problem(status=426, detail="this path speaks WebSocket only", instance=path, headers=headers)
         if scope["method"] == _OPTIONS:
             return Problem(status=204, headers=(allow,))
         return Problem(status=405, detail=f"this path answers {allow[1]}", instance=path, headers=(allow,))
 
-    def _nothing_here(self, scope: Scope) -> str:
-        path = _route_path(scope)
-        shorter = path.rstrip("/")
-        if shorter and shorter != path and self._tree.find(shorter) is not None:
-            return f"nothing answers on this path; there is one without the trailing slash: {shorter}"
+    def _nothing_here(self, route_path: str, path: str) -> str:
+        shorter = route_path.rstrip("/")
+        if shorter and shorter != route_path and (self._websockets.find(shorter) or self._http.find(shorter)):
+            return f"nothing answers on this path; there is one without the trailing slash: {path.rstrip('/')}"
         return "nothing answers on this path"
+
+
+def _methods(bounds: ByMethod) -> list[str]:
+    """The HTTP methods for an Allow field (RFC 9110, section 10.2.1)."""
+    return sorted({*bounds, _OPTIONS, *(["HEAD"] if "GET" in bounds else [])})
 
 
 async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,8 +181,9 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
     if scope["type"] == WEBSOCKET:
         await WebSocket(scope, receive, send).refuse(problem)
         return
-    body = b"" if problem.status == 204 else problem.body()
-    headers = problem.raw_headers(body) if body else [(b"allow", value.encode()) for _, value in problem.headers]
+    has_body = problem.status != 204  # RFC 9110, section 15.3.5
+    body = problem.body() if has_body else b""
+    headers = [field for field in problem.raw_headers(body) if has_body or not field[0].startswith(b"content-")]
     await send({"type": HTTP_RESPONSE_START, "status": problem.status, "headers": headers})
     await send({"type": HTTP_RESPONSE_BODY, "body": b"" if scope["method"] == "HEAD" else body})
 
@@ -182,7 +191,7 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
 def _route_path(scope: Scope) -> str:
     """The decoded path below the place where a proxy or a mount put the app (ASGI, root_path)."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
         return path[len(root) :] or "/"
     return path
@@ -192,4 +201,4 @@ def _note_captured(scope: Scope, endpoint: Endpoint, captured: Captured) -> None
     pattern = endpoint.pattern
     texts = pattern.captured_by_name(captured)
     scope["lihil.path"] = texts
-    scope["path_params"] = pattern.converted(texts)
+    scope["path_params"] = {**scope.get("path_params", {}), **pattern.converted(texts)}

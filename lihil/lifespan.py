@@ -3,13 +3,20 @@
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from lihil.di.node import problem_at
-from lihil.errors import SetupError
+from lihil.errors import SetupError, SetupProblem
 
 State: TypeAlias = Mapping[str, Any] | None
 Lifespan: TypeAlias = Callable[..., AbstractAsyncContextManager[Any] | AsyncGenerator[Any, None] | AsyncIterator[Any]]
+
+_FIX: Final = "write `async def lifespan(app): ...; yield; ...`"
+_POSITIONAL: Final = {
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+}
 
 
 def enter_lifespan(lifespan: Lifespan | None, app: object) -> AbstractAsyncContextManager[State]:
@@ -20,19 +27,23 @@ def enter_lifespan(lifespan: Lifespan | None, app: object) -> AbstractAsyncConte
     """
     if lifespan is None:
         return nullcontext()
-    made = lifespan(app) if _takes_app(lifespan) else lifespan()
+    if not callable(lifespan):
+        raise SetupError([SetupProblem(f"the lifespan is {lifespan!r}, which cannot be called", _FIX)])
+    made: object = lifespan(app) if _takes_app(lifespan) else lifespan()
     if inspect.isasyncgen(made):
         context: AbstractAsyncContextManager[Any] = asynccontextmanager(lambda: made)()
         return context
     if isinstance(made, AbstractAsyncContextManager):
         return made
-    what = f"it gave {made!r}, which is no async context manager"
-    fix = "write `async def lifespan(app): ...; yield; ...`"
-    raise SetupError([problem_at(lifespan, what, fix)])
+    if inspect.iscoroutine(made):
+        made.close()
+    what = f"the lifespan gave {type(made).__name__}, which is no async context manager"
+    raise SetupError([problem_at(lifespan, what, _FIX)])
 
 
 def _takes_app(lifespan: Lifespan) -> bool:
     try:
-        return bool(inspect.signature(lifespan).parameters)
-    except (TypeError, ValueError):
+        parameters = inspect.signature(lifespan).parameters.values()
+    except (TypeError, ValueError):  # a callable that does not tell
         return True
+    return any(parameter.kind in _POSITIONAL for parameter in parameters)

@@ -1,7 +1,8 @@
 """The console script `lihil`, and `python -m lihil_cli`."""
 
-import os
 import sys
+
+from lihil_cli import read_version
 
 
 def main() -> None:
@@ -12,13 +13,6 @@ def main() -> None:
     from lihil_cli.main import run
 
     sys.exit(run(sys.argv[1:]))
-
-
-def read_version() -> str:
-    """The version in `lihil/version.py`, which is read as text: an import would run all of the package `lihil`."""
-    houses = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(os.path.join(houses, "lihil", "version.py"), encoding="utf-8") as source:
-        return source.read().partition('VERSION = "')[2].partition('"')[0]
 
 
 if __name__ == "__main__":

@@ -196,9 +196,8 @@ def explain(error: BaseException, root: Path, headline: str) -> str:
 
 def _setup_problems(error: BaseException) -> str:
     """The text of a SetupError, which names every mistake; "" for any other exception."""
-    from lihil.errors import SetupError
-
-    return str(error) if isinstance(error, SetupError) else ""
+    errors = sys.modules.get("lihil.errors")  # whoever raised one has imported it
+    return str(error) if errors is not None and isinstance(error, errors.SetupError) else ""
 
 
 def _words(error: BaseException) -> list[str]:

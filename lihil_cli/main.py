@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from lihil_cli import read_version
 from lihil_cli.commands.new import new
 from lihil_cli.commands.routes import routes
 from lihil_cli.commands.run import run as run_server
@@ -74,8 +75,6 @@ def _help_text(text: str, *, rich_help: bool) -> str:
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        from lihil_cli.__main__ import read_version
-
         typer.echo(f"lihil {read_version()}")
         raise typer.Exit
 

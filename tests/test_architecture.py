@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,16 @@ PURE = sorted(path for pattern in PYPROJECT["tool"]["gates"]["pure"] for path in
 PUBLIC_NAMES = {
     *("Annotated", "AsyncResource", "AsyncScope", "DependentNode", "EventStream", "Graph", "HTML", "HTTPException"),
     *("Ignore", "Json", "Lihil", "NodeMeta", "Param", "Request", "Resolver", "Resource", "Response", "Route", "SSE"),
-    *("SetupError", "Struct", "Text", "WebSocket", "WebSocketDisconnect", "WebSocketRoute", "__version__"),
+    *(
+        "LihilError",
+        "SetupError",
+        "Struct",
+        "Text",
+        "WebSocket",
+        "WebSocketDisconnect",
+        "WebSocketRoute",
+        "__version__",
+    ),
     *("field", "status", "use"),
 }
 # What acts: waits, opens, starts, draws or serves. A pure core decides, and leaves all of this to its shell.
@@ -43,6 +53,14 @@ def imported_packages(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add((node.module or "").split(".")[0])
     return found
+
+
+def test_what_is_imported_is_a_named_dependency() -> None:
+    """A package that merely comes along with another one may stay away tomorrow."""
+    ours = [path for path in OURS if not path.is_relative_to(ROOT / "tests")]
+    imported = set[str]().union(*map(imported_packages, ours)) - sys.stdlib_module_names - {"lihil", "lihil_cli"}
+    named = {re.split(r"[^\w-]", entry)[0].replace("-", "_") for entry in PYPROJECT["project"]["dependencies"]}
+    assert imported - named == set()
 
 
 @pytest.mark.parametrize("path", FRAMEWORK, ids=name_of)

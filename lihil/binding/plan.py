@@ -59,5 +59,6 @@ def make_plan(
         scope_at=SCOPE if SCOPE in signature.outers_used else None,
         providers=providers,
         built=built,
+        given=target.sources,
     )
     return Plan(signature, signature.decoders, run, version)

@@ -5,20 +5,19 @@ path parameter; (2) a type the framework has at hand is injected; (3) a type tha
 (4) a structured type is the body, which a WebSocket does not have; (5) anything else is a query parameter.
 """
 
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_origin
 
-from lihil.binding.pack import pack_fields
-from lihil.di.node import DependentNode, Parameter, bare_type, meta_of, name_of, parameters_of, problem_at
+from lihil.binding.wire import Wire, param_mark
+from lihil.di.node import DependentNode, Parameter, bare_type, meta_of, parameters_of
 from lihil.di.recipe import Argument, Outer, RecipeBuilder, Source, Step
 from lihil.di.registry import Constant, Providers
-from lihil.errors import SetupError, SetupProblem
-from lihil.markers import NodeMeta, Param
-from lihil.params.codec import is_structured
-from lihil.params.decode import Decoder, UnsupportedTypeError, is_union, make_decoder, type_words
-from lihil.params.spec import BODY, MISSING, ParamSpec, wire_key
+from lihil.di.scope import AsyncScope, Resolver
+from lihil.errors import SetupProblem
+from lihil.markers import NodeMeta
+from lihil.params.decode import Decoder
+from lihil.params.spec import BODY, ParamSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,18 @@ class Target:
     constants: Mapping[type, Any] = field(default_factory=dict)
     refused: Mapping[type, str] = field(default_factory=dict)
     takes_body: bool = False
+
+    @property
+    def sources(self) -> dict[type, Source]:
+        """Everything at hand, by type. What the class of a constant inherits from stands for it as well."""
+        at_hand: dict[type, Source] = {}
+        for value in self.constants.values():
+            at_hand |= {kind: Constant(value) for kind in type(value).__mro__ if kind is not object}
+        at_hand |= {kind: Constant(value) for kind, value in self.constants.items()}
+        at_hand |= {kind: Outer(place) for kind, place in self.given.items()}
+        if Resolver in self.given:
+            at_hand[AsyncScope] = at_hand[Resolver]
+        return at_hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +86,9 @@ class _Binder:
     ) -> None:
         self._handler = handler
         self._target = target
+        self._at_hand = target.sources
         self._builder = RecipeBuilder(providers, built)
-        self._specs: list[ParamSpec] = []
-        self._decoders: list[Decoder] = []
+        self._wire = Wire(handler, target.path_names, target.takes_body)
         self._used: set[int] = set()
         self._of_handler: dict[str, Source] = {}
 
@@ -87,174 +98,94 @@ class _Binder:
             self._handler,
             arguments,
             tuple(self._builder.steps),
-            tuple(self._specs),
-            tuple(self._decoders),
+            tuple(self._wire.specs),
+            tuple(self._wire.decoders),
             frozenset(self._used),
             tuple(dict.fromkeys(self._builder.problems)),
         )
 
     def _supply(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
-        if parameter.kind in {parameter.kind.VAR_POSITIONAL, parameter.kind.VAR_KEYWORD}:
-            self._check_variadic(parameter, function)
-            return None
-        if parameter.annotation is None:
-            fix = f"write {parameter.name}: str, or another type"
-            raise self._error(parameter, function, "it has no annotation, so nobody knows what it is", fix)
-        source = self._marked(parameter, function) or self._by_rule(parameter, function)
-        if function is self._handler:
-            self._of_handler[parameter.name] = source
+        if function is not self._handler:
+            return self._for_factory(parameter, function)
+        if parameter.name in self._of_handler:  # a factory's Ignore has asked for it already
+            return self._of_handler[parameter.name]
+        if parameter.is_variadic:
+            stars = "*" if parameter.kind is parameter.kind.VAR_POSITIONAL else "**"
+            fix = "name each parameter; a handler gets exactly what it names"
+            raise self._wire.error(parameter, function, f"{stars}{parameter.name} takes nothing in particular", fix)
+        source = self._of_handler[parameter.name] = self._annotated(parameter, function)
         return source
 
-    def _check_variadic(self, parameter: Parameter, function: Callable[..., Any]) -> None:
-        if function is not self._handler:
-            return
-        stars = "*" if parameter.kind is parameter.kind.VAR_POSITIONAL else "**"
-        fix = "name each parameter; a handler gets exactly what it names"
-        raise self._error(parameter, function, f"{stars}{parameter.name} takes nothing in particular", fix)
+    def _for_factory(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
+        """A factory may have parameters that are not ours to fill: those without an annotation keep their default."""
+        if parameter.is_variadic or (parameter.annotation is None and parameter.has_default):
+            return None
+        return self._annotated(parameter, function)
+
+    def _annotated(self, parameter: Parameter, function: Callable[..., Any]) -> Source:
+        if parameter.annotation is None:
+            fix = f"write {parameter.name}: str, or another type"
+            raise self._wire.error(parameter, function, "it has no annotation, so nobody knows what it is", fix)
+        return self._marked(parameter, function) or self._by_rule(parameter, function)
 
     def _marked(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
         meta = meta_of(parameter.annotation)
         if meta is not None and meta.factory is not None:
             return self._builder.need(self._builder.providers.marked(meta), self._supply)
-        mark = _param_mark(parameter.annotation)
+        mark = param_mark(parameter.annotation)
         if mark is not None and mark.source is not None:
-            return self._wire(parameter, function, mark.source, mark)
+            return self._from_wire(parameter, function, mark.source)
         return None
 
     def _by_rule(self, parameter: Parameter, function: Callable[..., Any]) -> Source:
-        kind = bare_type(parameter.annotation)
-        mark = _param_mark(parameter.annotation)
         if parameter.name in self._target.path_names:
-            return self._wire(parameter, function, "path", mark)
-        at_hand = self._at_hand(kind, parameter, function)
+            return self._from_wire(parameter, function, "path")
+        at_hand = self._found_at_hand(parameter, function)
         if at_hand is not None:
             return at_hand
         meta = meta_of(parameter.annotation)
-        dependency = self._ignored(parameter, meta, function) if meta else self._dependency(kind)
-        if dependency is not None:
-            return dependency
-        if _holds_structure(kind):
-            return self._wire(parameter, function, BODY, mark)
-        return self._wire(parameter, function, "query", mark)
+        if meta is not None and meta.ignore:
+            dependency = self._of_same_name(parameter, function)
+        else:
+            dependency = self._dependency(bare_type(parameter.annotation), meta)
+        return dependency or self._from_wire(parameter, function, self._wire.source_by_type(parameter))
 
-    def _at_hand(self, kind: Any, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
+    def _found_at_hand(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
+        kind = bare_type(parameter.annotation)
         wanted = get_origin(kind) or kind
         if not isinstance(wanted, type):
             return None
-        for constant, value in self._target.constants.items():
-            if issubclass(wanted, constant):
-                return Constant(value)
-        for given, place in self._target.given.items():
-            if issubclass(wanted, given):
-                self._used.add(place)
-                return Outer(place)
+        source = self._at_hand.get(wanted)
+        if source is not None:
+            if isinstance(source, Outer):
+                self._used.add(source.index)
+            return source
         for refused, fix in self._target.refused.items():
             if issubclass(wanted, refused):
-                raise self._error(parameter, function, f"there is no {wanted.__name__} on this kind of route", fix)
+                what = f"there is no {wanted.__name__} on this kind of route ({wanted.__module__}.{wanted.__name__})"
+                raise self._wire.error(parameter, function, what, fix)
         return None
 
-    def _dependency(self, kind: Any) -> Source | None:
-        node = self._builder.providers.find(kind)
+    def _dependency(self, kind: Any, meta: NodeMeta | None) -> Source | None:
+        providers = self._builder.providers
+        node = providers.find(kind)
+        if node is not None and meta is not None and meta.reuse:
+            node = providers.shared(node)
         return None if node is None else self._builder.need(node, self._supply)
 
-    def _ignored(self, parameter: Parameter, meta: NodeMeta, function: Callable[..., Any]) -> Source | None:
+    def _of_same_name(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
         """`Ignore[T]` in a factory: the value of the handler's parameter of that name, when it has one."""
-        if function is self._handler or not meta.ignore:
+        if function is self._handler:
             return None
-        if parameter.name in self._of_handler:
-            return self._of_handler[parameter.name]
         for candidate in parameters_of(self._handler):
-            if candidate.name == parameter.name and meta_of(candidate.annotation) is None:
+            if candidate.name == parameter.name and candidate.problem is None:
                 return self._supply(candidate, self._handler)
         return None
 
-    def _wire(self, parameter: Parameter, function: Callable[..., Any], source: str, mark: Param | None) -> Source:
-        spec = self._spec(parameter, function, source, mark)
-        if source == BODY:
-            self._check_body(parameter, function, spec)
-        for place, known in enumerate(self._specs):
-            if known == spec:
-                return Outer(self._target.first_outer + place)
-        try:
-            decoder = make_decoder(spec)
-        except UnsupportedTypeError:
-            if function is not self._handler and parameter.has_default:
-                return Constant(parameter.default)
-            raise self._builder.missing(parameter, function, type_words(spec.type)) from None
-        except (ValueError, TypeError) as exc:
-            fix = "take the limits that its type knows: gt, ge, lt, le for numbers, pattern and lengths for text"
-            raise self._error(parameter, function, str(exc), fix) from None
-        self._specs.append(spec)
-        self._decoders.append(decoder)
-        return Outer(self._target.first_outer + len(self._specs) - 1)
-
-    def _spec(self, parameter: Parameter, function: Callable[..., Any], source: str, mark: Param | None) -> ParamSpec:
-        if source == "path":
-            self._check_path(parameter, function, mark)
-        kind = _without_marks(parameter.annotation)
-        fields: tuple[ParamSpec, ...] = ()
-        if source != BODY and is_structured(bare_type(kind)):
-            fields = pack_fields(bare_type(kind), source)
-        return ParamSpec(
-            name=parameter.name,
-            key=wire_key(parameter.name, source, mark),
-            source=source,
-            type=kind,
-            default=parameter.default if parameter.has_default else MISSING,
-            constraints=mark.constraints if mark else Param().constraints,
-            decoder=mark.decoder if mark else None,
-            fields=fields,
-            description=(mark.description if mark else None) or "",
-        )
-
-    def _check_path(self, parameter: Parameter, function: Callable[..., Any], mark: Param | None) -> None:
-        key = wire_key(parameter.name, "path", mark)
-        if key not in self._target.path_names and not is_structured(bare_type(parameter.annotation)):
-            names = ", ".join(sorted(self._target.path_names)) or "none"
-            fix = f"put {{{key}}} into the route's path; it has: {names}"
-            raise self._error(parameter, function, f"the path has no {{{key}}}", fix)
-        if parameter.has_default:
-            fix = "drop the default: without this part of the path the route does not match at all"
-            raise self._error(parameter, function, "a path parameter cannot have a default", fix)
-
-    def _check_body(self, parameter: Parameter, function: Callable[..., Any], spec: ParamSpec) -> None:
-        words = type_words(spec.type)
-        if not self._target.takes_body:
-            what = f"a WebSocket handshake has no body, and {parameter.name}: {words} would be one"
-            fix = (
-                f'read it from the query with Annotated[{words}, Param("query")], receive it as a message '
-                f"(await ws.receive_json()), or provide it with use(...)"
-            )
-            raise self._error(parameter, function, what, fix)
-        other = next((known for known in self._specs if known.source == BODY and known != spec), None)
-        if other is not None:
-            fix = f"put {other.name} and {parameter.name} as fields into one type"
-            raise self._error(parameter, function, f"{other.name} is the body already; there is only one", fix)
-
-    def _error(self, parameter: Parameter, function: Callable[..., Any], what: str, fix: str) -> SetupError:
-        if function is not self._handler:
-            what += f" (needed by {name_of(self._handler)})"
-        return SetupError([problem_at(function, what, fix, parameter=parameter.name)])
-
-
-def _param_mark(annotation: Any) -> Param | None:
-    """The `Param` in `Annotated`; of several, each later one adds to the earlier."""
-    marks = [mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Param)]
-    return marks[0].merged_with(marks[1:]) if marks else None
-
-
-def _without_marks(annotation: Any) -> Any:
-    """The type with foreign metadata such as msgspec.Meta kept, and ours taken off."""
-    if get_origin(annotation) is not Annotated:
-        return annotation
-    kind, *metadata = get_args(annotation)
-    kept = [mark for mark in metadata if not isinstance(mark, Param) and meta_of(Annotated[kind, mark]) is None]
-    return Annotated[(kind, *kept)] if kept else kind
-
-
-def _holds_structure(kind: Any) -> bool:
-    if is_union(kind):
-        return any(_holds_structure(option) for option in get_args(kind) if option is not types.NoneType)
-    if get_origin(kind) in {list, tuple, set, frozenset}:
-        return any(_holds_structure(argument) for argument in get_args(kind))
-    return is_structured(kind)
+    def _from_wire(self, parameter: Parameter, function: Callable[..., Any], source: str) -> Source:
+        place = self._wire.place_of(parameter, function, source)
+        if isinstance(place, Constant):
+            return place
+        if place is None:
+            raise self._builder.missing(parameter, function)
+        return Outer(self._target.first_outer + place)

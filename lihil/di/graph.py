@@ -85,26 +85,29 @@ class Graph(Resolver):
         if (new is None) == (value is MISSING):
             raise TypeError("override() takes either a factory or value=...")
         registry = self.registry
-        before = registry.overrides.copy()
+        before = registry.overrides.get(old)
         registry.overrides[old] = DependentNode.of(new) if new is not None else Constant(value)
         registry.version += 1
         try:
             yield
         finally:
-            registry.overrides = before
+            if before is None:
+                del registry.overrides[old]
+            else:
+                registry.overrides[old] = before
             registry.version += 1
 
     def ascope(self) -> AsyncScope:
         """A scope over this graph alone: `async with graph.ascope() as scope: ...`."""
-        return AsyncScope(Providers([self.registry]))
+        return AsyncScope(Providers([self.registry]), at_hand={Graph: self})
 
     async def aresolve(self, wanted: type[T] | Callable[..., Any]) -> T:
         """A value that needs no closing. Raises SetupError when nothing provides it, ResourceError for a resource."""
         scope = self.ascope()
-        resolved: T = await scope.aresolve(wanted)
-        if scope.has_resources:
-            await scope.aclose()
+        if any(step.node.kind.is_resource for step in scope.recipe_of(wanted)[0]):
             raise ResourceError("a resource needs a scope that closes it: async with graph.ascope() as scope")
+        async with scope:
+            resolved: T = await scope.aresolve(wanted)
         return resolved
 
     def _register(self, factory: F, node: DependentNode) -> F:

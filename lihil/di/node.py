@@ -1,13 +1,16 @@
 """One provider: a factory, what it gives, and what it asks for."""
 
+import contextlib
 import functools
 import inspect
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from types import MethodType
+from typing import Annotated, Any, cast, get_args, get_origin
 
+from lihil.di.annotations import UnreadableAnnotationError, annotation_of, definition_of, note_local_names
 from lihil.errors import SetupError, SetupProblem
 from lihil.markers import NodeMeta
 
@@ -27,14 +30,19 @@ class FactoryKind(Enum):
         return self in {FactoryKind.GENERATOR, FactoryKind.ASYNC_GENERATOR}
 
 
+# A plain function that says it returns a generator gives a resource as well: one that wraps another does.
+_YIELDED_AS = {AsyncGenerator: FactoryKind.ASYNC_GENERATOR, Generator: FactoryKind.GENERATOR}
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a handler or factory, its annotation resolved. `annotation` is None where there is none."""
+    """A parameter of a handler or factory. `annotation` is None where there is none, or where `problem` says why."""
 
     name: str
     annotation: Any
     default: Any
     kind: Any
+    problem: SetupProblem | None = None
 
     @property
     def has_default(self) -> bool:
@@ -43,6 +51,10 @@ class Parameter:
     @property
     def by_position(self) -> bool:
         return self.kind is inspect.Parameter.POSITIONAL_ONLY
+
+    @property
+    def is_variadic(self) -> bool:
+        return self.kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +77,11 @@ class DependentNode:
         if not callable(cast(object, factory)):
             problem = SetupProblem(f"{factory!r} cannot provide anything", "pass a class or a function, without a call")
             raise SetupError([problem])
+        note_local_names(factory)
         call = _under_context_manager(factory)
-        return cls(factory, call, _kind_of(call), _provided_by(call), reuse, singleton)
+        hint = return_hint(call)
+        kind = _YIELDED_AS.get(get_origin(bare_type(hint)), kind_of(call))
+        return cls(factory, call, kind, _provided_by(kind, hint), reuse, singleton)
 
     @property
     def name(self) -> str:
@@ -83,13 +98,12 @@ def name_of(function: Any) -> str:
 
 def place_of(function: Any) -> tuple[str, int]:
     """File and line of a function or class, the file relative to the working directory; ("", 0) when unknown."""
-    target = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    target = inspect.unwrap(definition_of(function))
     try:
         if inspect.isclass(target):
             file, line = inspect.getsourcefile(target) or "", inspect.getsourcelines(target)[1]
         else:
-            code = getattr(target, "__code__", None) or type(target).__call__.__code__
-            file, line = code.co_filename, code.co_firstlineno
+            file, line = target.__code__.co_filename, target.__code__.co_firstlineno
     except (OSError, TypeError, AttributeError):
         return "", 0
     inside = os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file
@@ -103,31 +117,36 @@ def problem_at(function: Any, what: str, fix: str, *, parameter: str = "") -> Se
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters a caller fills, annotations resolved. Raises SetupError for names that do not resolve."""
+    """The parameters a caller fills: those that `functools.partial` has bound are left out."""
+    definition = definition_of(function)
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(definition if inspect.isclass(definition) and get_origin(function) else function)
     except (ValueError, TypeError):  # builtins such as `dict`
         return []
-    hints = _hints_of(function)
-    return [
-        Parameter(item.name, hints.get(item.name), item.default, item.kind) for item in signature.parameters.values()
-    ]
+    bound: Mapping[str, object] = getattr(function, "keywords", {}) if isinstance(function, functools.partial) else {}
+    return [_parameter(function, item) for item in signature.parameters.values() if item.name not in bound]
 
 
-def return_hint(function: Callable[..., Any]) -> Any:
-    """The resolved return annotation, None where there is none."""
-    return _hints_of(function).get("return")
+def _parameter(function: Callable[..., Any], item: inspect.Parameter) -> Parameter:
+    try:
+        return Parameter(item.name, annotation_of(function, item.name), item.default, item.kind)
+    except UnreadableAnnotationError as exc:
+        problem = problem_at(function, exc.what, exc.fix, parameter=item.name)
+        return Parameter(item.name, None, item.default, item.kind, problem)
 
 
 def meta_of(annotation: Any) -> NodeMeta | None:
-    """The injection mark inside `Annotated`: ours, or or ididi's, known by its attributes."""
+    """The injection mark inside `Annotated`: ours, or ididi's, known by its attributes and never imported."""
     if get_origin(annotation) is not Annotated:
         return None
     for mark in get_args(annotation)[1:]:
         if isinstance(mark, NodeMeta):
             return mark
+        if get_origin(mark) is Annotated:  # ididi's use() gives Annotated[T, mark]
+            return meta_of(mark)
         if all(hasattr(mark, name) for name in ("factory", "reuse", "ignore")):
-            return NodeMeta(mark.factory or None, bool(mark.reuse), bool(mark.ignore))
+            factory = mark.factory if inspect.isroutine(mark.factory) or inspect.isclass(mark.factory) else None
+            return NodeMeta(factory, mark.reuse is True, mark.ignore is True)
     return None
 
 
@@ -136,58 +155,49 @@ def bare_type(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _hints_of(function: Any) -> dict[str, Any]:
-    target = function.func if isinstance(function, functools.partial) else function
-    if inspect.isclass(target):
-        target = target.__init__
-    elif not hasattr(target, "__annotations__"):
-        target = type(target).__call__
-    try:
-        return get_type_hints(target, localns=_closure_of(target), include_extras=True)
-    except NameError as exc:
-        fix = f"import {exc.name!r} at the top of the module: annotations are read when the app starts"
-        raise SetupError([problem_at(function, f"the annotation {exc.name!r} is not defined", fix)]) from None
-    except TypeError:  # slots and builtins whose __init__ has no annotations
-        return {}
-
-
-def _closure_of(function: Any) -> dict[str, Any]:
-    cells = getattr(function, "__closure__", None) or ()
-    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
-    return {name: cell.cell_contents for name, cell in zip(names, cells, strict=False)}
-
-
 def _under_context_manager(factory: Callable[..., Any]) -> Callable[..., Any]:
     """The generator function below `@asynccontextmanager` or `@contextmanager`: entering it is injection's work."""
-    inner = getattr(factory, "__wrapped__", None)
-    if inner is not None and _kind_of(inner).is_resource and not _kind_of(factory).is_resource:
-        return inner  # type: ignore[no-any-return]
-    return factory
+    function = getattr(factory, "__func__", factory)
+    if getattr(function, "__globals__", None) is not vars(contextlib):
+        return factory
+    inner: Callable[..., Any] = vars(function)["__wrapped__"]
+    return MethodType(inner, factory.__self__) if isinstance(factory, MethodType) else inner
 
 
-def _kind_of(function: Any) -> FactoryKind:
-    target = function.func if isinstance(function, functools.partial) else function
-    if not (inspect.isroutine(target) or inspect.isclass(target)):
-        target = type(target).__call__
-    if inspect.isasyncgenfunction(target):
+def kind_of(function: Any) -> FactoryKind:
+    """How a function, a class or an object with `__call__` is called."""
+    definition = definition_of(function)
+    if inspect.isasyncgenfunction(definition):
         return FactoryKind.ASYNC_GENERATOR
-    if inspect.isgeneratorfunction(target):
+    if inspect.isgeneratorfunction(definition):
         return FactoryKind.GENERATOR
-    if inspect.iscoroutinefunction(target):
+    if inspect.iscoroutinefunction(definition):
         return FactoryKind.COROUTINE
     return FactoryKind.PLAIN
 
 
-def _provided_by(function: Any) -> Any:
-    if inspect.isclass(function):
-        return function
-    hint = return_hint(function)
-    meta = meta_of(hint)
-    if meta is not None and meta.ignore:
+def return_hint(function: Callable[..., Any]) -> Any:
+    """The return annotation, None where there is none; a class gives itself. Raises SetupError."""
+    definition = definition_of(function)
+    if inspect.isclass(definition):
+        return definition
+    try:
+        return annotation_of(function, "return")
+    except UnreadableAnnotationError as exc:
+        raise SetupError([problem_at(function, exc.what, exc.fix, parameter="return")]) from None
+
+
+def _provided_by(kind: FactoryKind, hint: Any) -> Any:
+    """The type that a return annotation promises; None for `Ignore[...]`."""
+    if _is_ignored(hint):
         return None
     hint = bare_type(hint)
-    if get_origin(hint) in _YIELDING:
-        inner = get_args(hint)[0]
-        meta = meta_of(inner)
-        return None if meta is not None and meta.ignore else bare_type(inner)
+    if kind.is_resource and get_origin(hint) in _YIELDING:
+        hint = get_args(hint)[0]
+        return None if _is_ignored(hint) else bare_type(hint)
     return hint
+
+
+def _is_ignored(hint: Any) -> bool:
+    meta = meta_of(hint)
+    return meta is not None and meta.ignore

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from lihil.di.explain import draw_cycle, draw_path
-from lihil.di.node import DependentNode, Parameter, parameters_of, problem_at
+from lihil.di.node import DependentNode, Parameter, bare_type, parameters_of, problem_at
 from lihil.di.registry import Constant, Providers
 from lihil.errors import SetupError, SetupProblem
+from lihil.params.kinds import type_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +56,24 @@ class RecipeBuilder:
         """Where each argument of `function` comes from. Problems are collected, so that all are found in one go."""
         self.path.append(function)
         arguments: list[Argument] = []
-        try:
-            for parameter in parameters_of(function):
-                arguments += self._argument(parameter, function, supply)
-        except SetupError as exc:
-            self.problems += exc.problems
-        finally:
-            self.path.pop()
+        for parameter in parameters_of(function):
+            arguments += self._argument(parameter, function, supply)
+        self.path.pop()
         return tuple(arguments)
 
     def _argument(self, parameter: Parameter, function: Callable[..., Any], supply: Supply) -> Sequence[Argument]:
+        if parameter.problem is not None:
+            self.problems.append(parameter.problem)
+            return ()
         try:
             source = supply(parameter, function)
         except SetupError as exc:
             self.problems += exc.problems
             return ()
-        if source is None:
+        if source is None and not parameter.by_position:
             return ()
+        if source is None:  # left out, it would shift those after it
+            source = Constant(parameter.default)
         return ((None if parameter.by_position else parameter.name, source),)
 
     def need(self, node: DependentNode | Constant, supply: Supply) -> Source:
@@ -95,8 +97,9 @@ class RecipeBuilder:
             self._reused[node] = slot
         return slot
 
-    def missing(self, parameter: Parameter, function: Callable[..., Any], words: str) -> SetupError:
+    def missing(self, parameter: Parameter, function: Callable[..., Any]) -> SetupError:
         """The error for a parameter that nothing provides, with the path that led to it."""
+        words = type_words(bare_type(parameter.annotation))
         what = f"nothing provides {parameter.name}: {words}"
         if len(self.path) > 1:
             what += f"\n{draw_path(self.path, parameter.name, words)}"

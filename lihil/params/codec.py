@@ -4,40 +4,19 @@ pydantic is never imported here: its models are known by their methods.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, get_origin
+from typing import Any, Final
 
 import msgspec
 
 from lihil.errors import ParameterIssue
-
-
-class TextBytes(bytes):
-    """`bytes` in a parameter: the text's UTF-8 bytes, where msgspec alone would expect base64."""
-
-
-def is_pydantic_model(kind: Any) -> bool:
-    """Whether a type is a pydantic model class."""
-    return isinstance(kind, type) and hasattr(kind, "model_validate") and hasattr(kind, "model_fields")
-
-
-def is_structured(kind: Any) -> bool:
-    """Whether a type is an object with named fields or a mapping: what a JSON body holds."""
-    if is_pydantic_model(kind) or kind is dict or get_origin(kind) is dict:
-        return True
-    if not isinstance(kind, type):
-        return False
-    if issubclass(kind, msgspec.Struct):
-        return True
-    return any(hasattr(kind, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__total__"))
+from lihil.params.kinds import is_pydantic_model
 
 
 def decode_hook(kind: type, value: Any) -> Any:
-    """Builds what msgspec does not know: pydantic models, and `bytes` from text.
+    """Builds what msgspec does not know: pydantic models.
 
     Raises ValueError or pydantic's ValidationError (a ValueError); msgspec turns them into its ValidationError.
     """
-    if kind is TextBytes and isinstance(value, str):
-        return TextBytes(value.encode())
     if is_pydantic_model(kind):
         return kind.model_validate(value)  # type: ignore[attr-defined]
     if isinstance(value, kind):
@@ -69,17 +48,23 @@ def issues_of_decode(exc: Exception, location: str, param: str) -> list[Paramete
     """What a failed JSON decoding means to the sender, a line for each bad field where the library tells them apart."""
     if isinstance(exc, UnicodeDecodeError):
         return [ParameterIssue("InvalidJsonReceived", location, param, "not UTF-8")]
+    if isinstance(exc, RecursionError):
+        return [ParameterIssue("InvalidJsonReceived", location, param, "nested too deeply")]
     if not isinstance(exc, msgspec.ValidationError):
         return [ParameterIssue("InvalidJsonReceived", location, param, f"not JSON: {exc}")]
-    cause = exc.__cause__
-    if cause is not None and hasattr(cause, "errors"):
-        return [
-            ParameterIssue("InvalidDataType", location, ".".join(map(str, (param, *error["loc"]))), error["msg"])
-            for error in cause.errors(include_url=False, include_context=False, include_input=False)
-        ]
-    message, _, where = str(exc).partition(" - at `$")
-    path = where.rstrip("`")
-    return [ParameterIssue("InvalidDataType", location, param + path, _plain(message))]
+    message, marked, where = str(exc).rpartition(" - at `$")
+    name = param + where.rstrip("`") if marked else param
+    if exc.__cause__ is not None and hasattr(exc.__cause__, "errors"):
+        return issues_of_model(exc.__cause__, location, name)
+    return [ParameterIssue("InvalidDataType", location, name, _plain(message if marked else where))]
+
+
+def issues_of_model(exc: Any, location: str, param: str) -> list[ParameterIssue]:
+    """A line for each bad field of a pydantic model; the values themselves are left out."""
+    return [
+        ParameterIssue("InvalidDataType", location, ".".join(map(str, (param, *error["loc"]))), error["msg"])
+        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+    ]
 
 
 def _plain(message: str) -> str:

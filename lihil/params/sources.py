@@ -27,7 +27,7 @@ class Sources:
     def query(self) -> Mapping[str, Sequence[str]]:
         """The query string's pairs; bytes that are no UTF-8 become U+FFFD (WHATWG URL, section 5.1)."""
         pairs: dict[str, list[str]] = {}
-        text = self._scope.get("query_string", b"").decode("latin-1")
+        text = self._scope.get("query_string", b"").decode(errors="replace")
         for key, value in parse_qsl(text, keep_blank_values=True):
             pairs.setdefault(key, []).append(value)
         return pairs

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lihil.markers import Constraints, Param
+from lihil.params.kinds import is_structured, options_of
 
 BODY: Final = "body"
 
@@ -46,9 +47,14 @@ class ParamSpec:
     def required(self) -> bool:
         return self.default is MISSING
 
+    @property
+    def is_raw_body(self) -> bool:
+        """Whether it takes the body as it came, whatever its format: as `bytes`, or through a decoder of its own."""
+        return self.source == BODY and (self.decoder is not None or options_of(self.type) == [bytes])
+
     def make_default(self) -> Any:
         """The default; a mutable one is copied, so that no connection sees another's changes."""
-        if isinstance(self.default, list | dict | set):
+        if isinstance(self.default, list | dict | set | bytearray) or is_structured(type(self.default)):
             return copy.deepcopy(self.default)
         return self.default
 

@@ -1,7 +1,8 @@
 """Path patterns: parsed, joined, and given back as what they captured.
 
 A pattern is made of segments: plain text, `{name}`, `{name:convertor}`, or both mixed as in `v{major:int}`. Convertors:
-str (one segment), int, float, uuid, path (the rest, slashes included).
+str (one segment), int, float, uuid, path (the rest, slashes included). In a segment with several parameters the first
+one takes as much as it can: `{stem}.{suffix}` reads `a.tar.gz` as `a.tar` and `gz`.
 """
 
 import re
@@ -24,13 +25,15 @@ class Convertor:
 
 
 CONVERTORS: Mapping[str, Convertor] = {
-    "int": Convertor(r"[0-9]{1,1000}", int, 1),  # int() refuses text of more than 4,300 digits
     "uuid": Convertor(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", UUID, 1),
-    "float": Convertor(r"[0-9]+(?:\.[0-9]+)?", float, 2),
-    "str": Convertor(r"[^/]+", str, 3),
+    "int": Convertor(r"[0-9]{1,1000}", int, 2),  # int() refuses text of more than 4,300 digits
+    "float": Convertor(r"[0-9]{1,1000}(?:\.[0-9]{1,1000})?", float, 3),
+    "str": Convertor(r"[^/]+", str, 4),
     "path": Convertor(r".*", str, 9),
 }
 
+_STR: Final = CONVERTORS["str"]
+_PATH: Final = CONVERTORS["path"]
 PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 
 
@@ -92,10 +95,14 @@ def join_paths(parent: str, child: str) -> str:
 
 
 def parse_path(path: str) -> PathPattern:
-    """Read a pattern. Raises PathError for a bad or doubled name, an unknown convertor, and braces that do not pair."""
+    """Read a pattern of decoded text. Raises PathError with what is wrong in it and what to write."""
     path = normal_path(path)
+    if "?" in path or "#" in path:
+        raise PathError(f"the path {path!r} holds a query; make each of its keys a parameter of the handler")
     convertors: dict[str, Convertor] = {}
     parts = path[1:].split("/") if path != "/" else []
+    if "" in parts:
+        raise PathError(f"the path {path!r} has two slashes in a row; write {re.sub('/+', '/', path)!r}")
     segments = [_parse_segment(part, path, convertors) for part in parts]
     if any(segment.is_rest for segment in segments[:-1]):
         raise PathError(f"in {path!r} a {{name:path}} takes the rest of the path, so it must come last")
@@ -106,16 +113,32 @@ def _parse_segment(part: str, path: str, convertors: dict[str, Convertor]) -> Se
     if "{" not in part and "}" not in part:
         return Segment(part)
     regex, text, rank, position = "", "", 0, 0
-    for match in PARAMETER.finditer(part):
+    found = list(PARAMETER.finditer(part))
+    for match in found:
         convertor = _convertor(match, path, convertors)
         convertors[match[1]] = convertor
         before = part[position : match.start()]
-        regex += _plain(before, path) + f"({convertor.pattern})"
+        regex += _plain(before, path)
+        regex += f"({convertor.pattern if rank == 0 else _later(convertor, before, path)})"
         text += f"{before}{{:{match[2] or 'str'}}}"
         rank, position = max(rank, convertor.rank), match.end()
     regex += _plain(part[position:], path)
-    is_rest = rank == CONVERTORS["path"].rank
+    is_rest = rank == _PATH.rank
+    if is_rest and len(found) > 1:
+        raise PathError(f"in {path!r} a {{name:path}} shares its part with another parameter; put a slash between them")
     return Segment(text + part[position:], re.compile(regex, re.DOTALL), rank, is_rest)
+
+
+def _later(convertor: Convertor, before: str, path: str) -> str:
+    """What a parameter matches after another one and the text `before` it.
+
+    Text that ends at the next `before` can be found in one way only: what a client sends is matched in linear time.
+    """
+    if not before:
+        raise PathError(f"in {path!r} two parameters touch, so nobody can tell where one ends; put text between them")
+    if convertor is _STR:
+        return f"(?:(?!{re.escape(before)})[^/])+"
+    return convertor.pattern
 
 
 def _plain(text: str, path: str) -> str:

@@ -1,13 +1,14 @@
 """What HTTP and WebSocket routes have in common: a path, a graph, middlewares, and routes below."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from lihil.asgi import ASGIApp, Middleware, Receive, Scope, Send
 from lihil.binding.signature import Signature
 from lihil.di.graph import Graph
-from lihil.di.node import DependentNode
+from lihil.di.node import DependentNode, name_of
 from lihil.di.registry import Providers, Registry
 from lihil.errors import SetupError, SetupProblem
 from lihil.markers import NodeMeta
@@ -90,12 +91,15 @@ class RouteNode:
     def merge(self, *routes: "RouteNode", parent_prefix: str | None = None) -> Self:
         """Hang routes, of either kind, below this one. `parent_prefix` is cut off paths that were written in full.
 
-        Raises ValueError for a route that would hang below itself.
+        Raises TypeError for what is no route; ValueError for a route that would hang below itself, and for one whose
+        path does not begin with `parent_prefix`.
         """
         for route in routes:
+            if not isinstance(route, RouteNode):
+                raise TypeError(f"Route and WebSocketRoute objects are included and merged, not {route!r}")
             if any(mounted.route is self for mounted in route.walk()):
-                raise ValueError(f"{route!r} cannot hang below itself")
-            self.children.append(route if parent_prefix is None else _Moved(route, parent_prefix))
+                raise ValueError(f"{self!r} cannot hang below itself")
+        self.children += routes if parent_prefix is None else [_Moved(route, parent_prefix) for route in routes]
         return self
 
     include_subroutes = merge
@@ -153,22 +157,32 @@ class _Moved(RouteNode):
 
 
 def wrap(app: ASGIApp, middlewares: Sequence[Middleware]) -> ASGIApp:
-    """The app inside its middlewares, the first one outermost. Raises SetupError for one that gives no ASGI app."""
+    """The app inside its middlewares, the first one outermost. Raises SetupError with all that give no ASGI app."""
+    problems: list[SetupProblem] = []
     for middleware in reversed(middlewares):
-        wrapped = _wrapped(app, middleware)
-        if not callable(wrapped):
-            what = f"the middleware {middleware!r} gave {wrapped!r} where an ASGI app was expected"
-            fix = "return the wrapping app: def middleware(app): return Wrapper(app)"
-            raise SetupError([SetupProblem(what, fix)])
-        app = wrapped
+        try:
+            app = _wrapped(app, middleware)
+        except SetupError as exc:
+            problems += exc.problems
+    if problems:
+        raise SetupError(problems[::-1])
     return app
 
 
-def _wrapped(app: ASGIApp, middleware: Any) -> Any:
-    if hasattr(middleware, "cls") and hasattr(middleware, "kwargs"):  # starlette.middleware.Middleware
-        return middleware.cls(app, *getattr(middleware, "args", ()), **middleware.kwargs)
+def _wrapped(app: ASGIApp, middleware: Any) -> ASGIApp:
+    name = name_of(getattr(middleware, "cls", middleware))
     try:
-        return middleware(app)
+        if hasattr(middleware, "cls") and hasattr(middleware, "kwargs"):  # starlette.middleware.Middleware
+            wrapped = middleware.cls(app, *getattr(middleware, "args", ()), **middleware.kwargs)
+        else:
+            wrapped = middleware(app)
     except TypeError as exc:
         fix = "a middleware is called with the app alone; give further arguments by functools.partial"
-        raise SetupError([SetupProblem(f"the middleware {middleware!r} failed: {exc}", fix)]) from exc
+        raise SetupError([SetupProblem(f"the middleware {name} failed: {exc}", fix)]) from exc
+    if inspect.iscoroutine(wrapped):
+        wrapped.close()
+    elif callable(wrapped):
+        return cast(ASGIApp, wrapped)
+    what = f"the middleware {name} gave {type(wrapped).__name__} where an ASGI app was expected"
+    fix = "return the wrapping app: def middleware(app): return Wrapper(app)"
+    raise SetupError([SetupProblem(what, fix)])

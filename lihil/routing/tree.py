@@ -4,7 +4,7 @@ Plain text goes before numbers and uuids, these before str, and path comes last.
 `/a/{x}/c` is found beside `/a/b/d`. Patterns that differ only in their parameters' names are one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from lihil.routing.path import PARAMETER, Captured, PathPattern, Segment
@@ -38,9 +38,6 @@ class PathTree(Generic[E]):
         if not path.startswith("/"):
             return None
         return self._root.find(path[1:].split("/"), 0)
-
-    def __iter__(self) -> Iterator[E]:
-        yield from self._root.entries()
 
 
 class _Node(Generic[E]):
@@ -80,11 +77,3 @@ class _Node(Generic[E]):
             if found is not None:
                 return found[0], match.groups() + found[1]
         return None
-
-    def entries(self) -> Iterator[E]:
-        if self.entry is not None:
-            yield self.entry
-        for node in self.static.values():
-            yield from node.entries()
-        for _, node in self.dynamic:
-            yield from node.entries()

@@ -100,8 +100,11 @@ class AppCall:
 
     async def until(self, condition: Callable[[], bool], wait: Wait) -> None:
         """Wait within a limit: for the test's side. Raises `wait.error` with the whole story."""
+        limit_s = wait.timeout_s if wait.left_s is None else wait.left_s
+        if limit_s <= 0:  # the time is up also when the condition holds: an endless stream always has more
+            raise wait.error(self.explain(wait))
         try:
-            async with asyncio.timeout(wait.timeout_s if wait.left_s is None else wait.left_s):
+            async with asyncio.timeout(limit_s):
                 await self.when(condition)
         except TimeoutError:
             raise wait.error(self.explain(wait)) from None
@@ -125,20 +128,16 @@ class AppCall:
 
     def explain(self, wait: Wait) -> str:
         """Everything known about the connection and the app, one fact a line."""
+        place = task_position(self._task) if self._task is not None else ""
         lines = [
             f"waited {wait.timeout_s:g} s for {wait.what}",
             f"connection: {self.title}, {self.state}",
-            f"app: {self._app_state()}",
+            f"app: still running, at {place}" if place else "app: has ended",
             *(f"another task of the app: at {place}" for place in self._other_places()),
             "last messages:" if self._journal else "no messages yet",
             *(f"  {line}" for line in self._journal),
         ]
         return "\n  ".join(lines)
-
-    def _app_state(self) -> str:
-        if self._task is not None and not self._task.done():
-            return f"still running, at {task_position(self._task)}"
-        return "has returned" if self.failure is None else f"has raised {self.failure!r}"
 
     def _other_places(self) -> list[str]:
         mine = {self._task, asyncio.current_task()}

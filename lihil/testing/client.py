@@ -106,7 +106,7 @@ class TestClient(httpx.Client):
     def __enter__(self) -> Self:
         if self._host.loop is not None:
             raise RuntimeError("this TestClient has been entered already")
-        loop = self._host.loop = LoopThread()
+        loop = self._host.loop = LoopThread(self._host.timeout_s)
         self._host.state = {}
         lifespan = self._lifespan = LifespanRun(self.app, self._host.state)
         wait = self._wait("startup")
@@ -160,21 +160,15 @@ class TestClient(httpx.Client):
         if loop is None or lifespan is None:
             return
         wait = self._wait("shutdown")
-        try:
+        self._host.loop = None
+        with loop:
             loop.run(lifespan.shutdown(wait), replace(wait, timeout_s=3 * wait.timeout_s))
-        finally:
-            self._end_loop(loop)
 
     def _end_after_failure(self, loop: LoopThread, lifespan: LifespanRun) -> None:
         """End everything after a startup that failed or hangs; its exception is the one to see."""
-        with suppress(AppTimeout):
-            loop.run(lifespan.cancel(ABORT_GRACE_S), Wait("the app to end", ABORT_GRACE_S))
-        with suppress(AppTimeout):
-            self._end_loop(loop)
-
-    def _end_loop(self, loop: LoopThread) -> None:
         self._host.loop = None
-        loop.close(self._host.timeout_s)
+        with suppress(AppTimeout), loop:
+            loop.run(lifespan.cancel(ABORT_GRACE_S), Wait("the app to end", ABORT_GRACE_S))
 
     def _wait(self, phase: str) -> Wait:
         return Wait(f"the app's {phase} (lifespan)", self._host.timeout_s)

@@ -1,9 +1,11 @@
 """What all requests of one test client share: the app, its state, its address, the loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any
 
 from lihil.asgi import ASGIApp
+from lihil.testing.call import Wait
 from lihil.testing.loop import LoopThread
 
 # What an app gets to end by itself when its test has failed already.
@@ -35,15 +37,23 @@ class Host:
 
     def borrow(self, abort: Callable[[], None]) -> LoopThread:
         """The client's loop, or a new one that `give_back` ends. `abort` makes the borrower let go before its time."""
-        loop = self.loop or LoopThread()
+        loop = self.loop or LoopThread(self.timeout_s)
         self._aborts.add(abort)
         return loop
 
-    def give_back(self, abort: Callable[[], None], loop: LoopThread) -> None:
-        """The borrower known by `abort` is done with `loop`; AppTimeout when a loop of its own does not end."""
+    def give_back(
+        self, abort: Callable[[], None], loop: LoopThread, leave: Coroutine[Any, Any, None], grace_s: float
+    ) -> None:
+        """Run `leave` as the last thing that the borrower known by `abort` does on `loop`.
+
+        Raises AppTimeout when the app does not end within `grace_s`, nor within that time again when it is cancelled,
+        or when the loop, where it is the borrower's own, does not end.
+        """
         self._aborts.discard(abort)
-        if loop is not self.loop:
-            loop.close(self.timeout_s)
+        with ExitStack() as ending:
+            if loop is not self.loop:
+                ending.push(loop)
+            loop.run(leave, Wait("the app to end", 2 * grace_s))
 
     def abort_all(self) -> None:
         """Make every open response and WebSocket let go of its loop."""

@@ -15,6 +15,7 @@ from lihil.asgi import (
 )
 from lihil.testing.call import AppCall, Wait
 from lihil.testing.errors import LifespanError
+from lihil.testing.host import ABORT_GRACE_S
 
 _ANSWERS = {
     "startup": {LIFESPAN_STARTUP_COMPLETE, LIFESPAN_STARTUP_FAILED},
@@ -29,18 +30,19 @@ class LifespanRun:
         scope = {"type": LIFESPAN, "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         self.call: AppCall = AppCall(app, scope, title="lifespan", state="starting up")
         self._phase = "startup"
+        self._is_unaware = True
         self._was_told: set[str] = set()
         self._answers: dict[str, Message] = {}
 
     async def startup(self, wait: Wait) -> None:
         """Start the app. Raises what the app raised, or LifespanError with the app's message.
 
-        An app that raises before it takes `lifespan.startup` knows no lifespan, and is served without (ASGI lifespan
-        spec); one that returns without an answer is taken at its word, too.
+        An app that raises before it takes `lifespan.startup`, or that answers with a message of another protocol,
+        knows no lifespan and is served without one (ASGI lifespan spec); so is one that returns without an answer.
         """
         self.call.start(self._receive, self._send)
         await self._finish_phase(wait)
-        if self._is_unaware():
+        if self._is_unaware:
             self.call.observe(has_left=False)
             return
         self.call.state = "started"
@@ -63,10 +65,10 @@ class LifespanRun:
         await self.call.until(lambda: phase in self._answers or not self.call.is_running, wait)
         answer = self._answers.get(phase)
         if answer is not None and answer["type"].endswith(".failed"):
-            await self.call.stop(wait.timeout_s)
+            await self.call.stop(min(wait.timeout_s, ABORT_GRACE_S))
             self._raise_failure()
             raise LifespanError(f"the app's {phase} failed: {answer.get('message') or 'it gave no message'}")
-        if not self._is_unaware():
+        if not self._is_unaware:
             self._raise_failure()
 
     def _raise_failure(self) -> None:
@@ -74,12 +76,10 @@ class LifespanRun:
         if failure is not None:
             raise failure
 
-    def _is_unaware(self) -> bool:
-        return not self._was_told
-
     async def _receive(self) -> Message:
         if "startup" not in self._was_told:
             self._was_told.add("startup")
+            self._is_unaware = False
             return {"type": LIFESPAN_STARTUP}
         await self.call.when(lambda: self._phase == "shutdown" and "shutdown" not in self._was_told)
         self._was_told.add("shutdown")
@@ -87,6 +87,7 @@ class LifespanRun:
 
     async def _send(self, message: Message) -> None:
         if message["type"] not in _ANSWERS[self._phase] or self._phase in self._answers:
+            self._is_unaware = self._is_unaware or not message["type"].startswith("lifespan.")
             allowed = " or ".join(sorted(_ANSWERS[self._phase]))
             raise RuntimeError(f"the app sent {message['type']!r}; a lifespan in its {self._phase} takes one {allowed}")
         self.call.note("the app sent", message)

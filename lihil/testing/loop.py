@@ -4,8 +4,9 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import nullcontext, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from lihil.testing.call import Wait
 from lihil.testing.errors import AppTimeout
@@ -18,12 +19,14 @@ GRACE_S = 1.0
 
 
 class LoopThread:
-    """A running event loop; `close` ends it with every task on it.
+    """A running event loop, as a context manager that ends it with every task on it, within `timeout_s`.
 
-    The thread is a daemon, so an app that blocks it for ever cannot keep the test run from ending.
+    An exception of the `with` block outlives one of the ending. The thread is a daemon, so an app that blocks it for
+    ever cannot keep the test run from ending.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self._ready = threading.Event()
         self._is_stuck = False
         self._thread = threading.Thread(target=self._main, name="lihil-testclient", daemon=True)
@@ -36,30 +39,45 @@ class LoopThread:
         Raises `wait.error` when the loop does not even get that far, with the line that blocks it.
         """
         limit_s = GRACE_S + (0 if self._is_stuck else wait.timeout_s)
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        answer: concurrent.futures.Future[T] = concurrent.futures.Future()
+        running = asyncio.run_coroutine_threadsafe(_deliver(coroutine, answer), self._loop)
         try:
-            done, _ = concurrent.futures.wait([future], limit_s)
+            done, _ = concurrent.futures.wait([answer], limit_s)
         except BaseException:
-            future.cancel()
+            running.cancel()
             raise
         self._is_stuck = not done
         if not done:
-            future.cancel()
+            running.cancel()
             raise wait.error(self._explain(wait, limit_s))
-        return future.result()
+        return answer.result()
 
-    def close(self, timeout_s: float) -> None:
+    def close(self) -> None:
         """End the loop and its thread; AppTimeout when something on it does not end. Twice is harmless."""
         with suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(GRACE_S if self._is_stuck else timeout_s + GRACE_S)
+        limit_s = GRACE_S + (0 if self._is_stuck else self._timeout_s)
+        self._thread.join(limit_s)
         if self._thread.is_alive():
-            raise AppTimeout(self._explain(Wait("the event loop to end", timeout_s), timeout_s))
+            raise AppTimeout(
+                f"waited {limit_s:g} s for the app's event loop to end\n"
+                f"  it is at {thread_position(self._thread.ident)}\n"
+                "  a task on it survives its cancellation, or a thread that it waits for is busy"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(AppTimeout) if exc is not None else nullcontext():
+            self.close()
 
     def _explain(self, wait: Wait, limit_s: float) -> str:
-        place = thread_position(self._thread.ident) or "nowhere: its thread has ended"
         return (
-            f"waited {limit_s:g} s for {wait.what}, but the app's event loop does not answer\n  it is at {place}\n"
+            f"waited {limit_s:g} s for {wait.what}, but the app's event loop does not answer\n"
+            f"  it is at {thread_position(self._thread.ident)}\n"
             "  fix: code in an async function must not block; use an await, or asyncio.to_thread for slow calls"
         )
 
@@ -72,3 +90,11 @@ class LoopThread:
         self._stop = asyncio.Event()
         self._ready.set()
         await self._stop.wait()
+
+
+async def _deliver(coroutine: Coroutine[Any, Any, T], answer: "concurrent.futures.Future[T]") -> None:
+    """Hand the outcome over in the same turn of the loop: in the next one the app may block it."""
+    try:
+        answer.set_result(await coroutine)
+    except BaseException as exc:
+        answer.set_exception(exc)

@@ -22,11 +22,6 @@ class RequestHead:
     target: bytes
     headers: RawHeaders
 
-    @property
-    def path(self) -> str:
-        """The path for people: decoded, without the query."""
-        return unquote(self.target.partition(b"?")[0].decode("ascii"))
-
 
 def http_scope(head: RequestHead, host: Host) -> Scope:
     """The scope of an HTTP request (ASGI HTTP spec 2.3, the version uvicorn announces)."""

@@ -95,9 +95,8 @@ class ResponseStream(httpx.SyncByteStream):
 
     def close(self) -> None:
         """Leave, wait for the app to end, and raise what it raised unless that was shown before."""
-        if self._loop is not None:
-            self._leave(self._host.timeout_s)
-            self._raise_failure()
+        self._leave(self._host.timeout_s)
+        self._raise_failure()
 
     def abort(self) -> None:
         """Leave without a word about how the app took it."""
@@ -105,13 +104,10 @@ class ResponseStream(httpx.SyncByteStream):
             self._leave(min(self._host.timeout_s, ABORT_GRACE_S))
 
     def _leave(self, grace_s: float) -> None:
-        loop, self._loop = self._loop, None
-        if loop is None:
+        if self._loop is None:
             return
-        try:
-            loop.run(self._exchange.leave(grace_s), Wait("the app to end", 2 * grace_s))
-        finally:
-            self._host.give_back(self.abort, loop)
+        loop, self._loop = self._loop, None
+        self._host.give_back(self.abort, loop, self._exchange.leave(grace_s), grace_s)
 
     def _bound_loop(self) -> LoopThread:
         if self._loop is None:

@@ -105,7 +105,7 @@ class WebSocketSession:
         if message["type"] != WS_RECEIVE:
             raise ValueError(f"a client sends {WS_RECEIVE!r} or {WS_DISCONNECT!r}, not {message['type']!r}")
         wire, loop = self._entered()
-        wait = self._wait("room to send: the app has not read what was sent before", timeout_s)
+        wait = self._wait("the app to take a message; it has not read those before", timeout_s)
         return loop.run(wire.put(message, wait), wait)
 
     def receive(self, *, timeout_s: float | None = None) -> Message:
@@ -184,10 +184,7 @@ class WebSocketSession:
             return
         wire, loop = self._entered()
         self._loop = None
-        try:
-            loop.run(wire.leave(grace_s), Wait("the app to end", 2 * grace_s))
-        finally:
-            self._host.give_back(self.abort, loop)
+        self._host.give_back(self.abort, loop, wire.leave(grace_s), grace_s)
 
     def _unobserved_failure(self) -> BaseException | None:
         if self._wire is None or not self._host.raise_server_exceptions:

@@ -1,48 +1,37 @@
 """`WebSocket`: what a handler gets."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from enum import Enum
-from typing import Any, Literal, NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, Literal, NoReturn, TypeVar
 
 import msgspec
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.websockets import WebSocketState
 
 from lihil.asgi import (
+    HTTP_RESPONSE_BODY,
+    HTTP_RESPONSE_START,
     WS_ACCEPT,
     WS_CLOSE,
-    WS_CONNECT,
     WS_DENIAL,
     WS_DENIAL_BODY,
     WS_DENIAL_START,
-    WS_DISCONNECT,
     WS_RECEIVE,
     WS_SEND,
     Message,
-    Receive,
-    Scope,
-    Send,
 )
 from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.params.codec import encode_json
 from lihil.problems import Problem
-from lihil.websocket.watch import ReadAhead
+from lihil.websocket.limits import check_close, checked_headers
+from lihil.websocket.link import Link, Phase
+
+T = TypeVar("T")
 
 NORMAL_CLOSURE = 1000
-ABNORMAL_CLOSURE = 1006  # never on the wire: "no close frame was received" (RFC 6455, section 7.1.5)
+POLICY_VIOLATION = 1008
 
 
-class Phase(Enum):
-    """Where a connection stands, seen from the app (RFC 6455, section 4.1 and 7.1)."""
-
-    CONNECTING = "connecting"  # the handshake is not answered
-    OPEN = "open"
-    REFUSED = "refused"  # the handshake was answered with an HTTP status
-    CLOSED = "closed"  # we closed it, or the peer has gone
-
-
-class WebSocket(HTTPConnection):
+class WebSocket(Link):
     """One WebSocket, from the opening handshake to the close.
 
     The properties `url`, `headers`, `query_params`, `path_params`, `cookies`, `state`, `client` and `app` are
@@ -50,67 +39,23 @@ class WebSocket(HTTPConnection):
     WebSocketDisconnect when the peer has gone, and so does `send`. Closing twice is harmless.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope)
-        self._receive = receive
-        self._send = send
-        self._phase = Phase.CONNECTING
-        self._connected = False
-        self._disconnect: WebSocketDisconnect | None = None
-        self._read_ahead: ReadAhead | None = None
-        self.receiving = False  # inside receive(): the disconnect watch leaves such connections alone
-        self.receives = 0
-
     @property
     def subprotocols(self) -> list[str]:
         """The subprotocols the client offers, in its order of preference (RFC 6455, section 1.9)."""
         return list(self.scope.get("subprotocols") or ())
 
-    @property
-    def phase(self) -> Phase:
-        """Where the connection stands."""
-        return self._phase
-
-    @property
-    def client_state(self) -> WebSocketState:
-        """The peer's side, in starlette's words."""
-        if self._disconnect is not None:
-            return WebSocketState.DISCONNECTED
-        return WebSocketState.CONNECTED if self._connected else WebSocketState.CONNECTING
-
-    @property
-    def application_state(self) -> WebSocketState:
-        """Our side, in starlette's words."""
-        return _STARLETTE_STATES[self._phase]
-
     async def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
     ) -> None:
-        """Answer the opening handshake with 101. Raises WebSocketStateError when it was answered before."""
-        if self._phase is not Phase.CONNECTING:
-            raise WebSocketStateError(
-                f"accept() comes once, before anything else; this WebSocket is {self._phase.value}"
-            )
+        """Answer the opening handshake with 101; `headers` are pairs of bytes.
+
+        Raises WebSocketStateError when it was answered before, ValueError for a header that would break the answer.
+        """
+        self._check_unanswered("accept")
+        fields = checked_headers(headers or ())
         await self._await_connect()
         self._phase = Phase.OPEN
-        await self._transmit({"type": WS_ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
-
-    async def receive(self) -> Message:
-        """The next ASGI message. Raises WebSocketDisconnect when there is none any more."""
-        if self._disconnect is not None:
-            raise self.gone()
-        self.receives += 1
-        self.receiving = True
-        try:
-            message = await (self._receive() if self._read_ahead is None else self._from_read_ahead(self._read_ahead))
-        finally:
-            self.receiving = False
-        kind = message["type"]
-        if kind == WS_DISCONNECT:
-            self._note_disconnect(message)
-        elif kind == WS_CONNECT:
-            self._connected = True
-        return message
+        await self._transmit({"type": WS_ACCEPT, "subprotocol": subprotocol, "headers": fields})
 
     async def send(self, message: Message) -> None:
         """Send one ASGI message. Raises as the call of the same meaning does: accept, send_text, close."""
@@ -123,6 +68,8 @@ class WebSocket(HTTPConnection):
             if self._phase is not Phase.OPEN:
                 self._refuse_send("send")
             await self._transmit(message)
+        elif kind in _DENIAL_PARTS:
+            await self._send_denial({**message, "type": _DENIAL_PARTS[kind]})
         else:
             raise ValueError(f"a WebSocket sends {WS_ACCEPT}, {WS_SEND} and {WS_CLOSE}, not {kind!r}")
 
@@ -138,50 +85,47 @@ class WebSocket(HTTPConnection):
         data: bytes | None = message.get("bytes")
         return message["text"].encode() if data is None else data
 
-    async def receive_json(self) -> Any:
-        """The next message, text or binary, read as JSON. Raises WebSocketDisconnect, msgspec.DecodeError."""
+    async def receive_json(self, mode: Literal["text", "binary"] = "text") -> Any:
+        """The next message read as JSON, text or binary alike: `mode` is there for code written for starlette.
+
+        Raises WebSocketDisconnect, and msgspec.DecodeError (a ValueError) for what is no JSON.
+        """
+        _check_mode(mode)
         message = await self._next_message()
         data = message.get("bytes")
         return msgspec.json.decode(message["text"] if data is None else data)
 
-    async def iter_text(self) -> AsyncIterator[str]:
+    def iter_text(self) -> AsyncIterator[str]:
         """Every message as text, until the peer goes."""
-        try:
-            while True:
-                yield await self.receive_text()
-        except WebSocketDisconnect:
-            return
+        return _until_gone(self.receive_text)
 
-    async def iter_bytes(self) -> AsyncIterator[bytes]:
+    def iter_bytes(self) -> AsyncIterator[bytes]:
         """Every message as bytes, until the peer goes."""
-        try:
-            while True:
-                yield await self.receive_bytes()
-        except WebSocketDisconnect:
-            return
+        return _until_gone(self.receive_bytes)
 
-    async def iter_json(self) -> AsyncIterator[Any]:
+    def iter_json(self) -> AsyncIterator[Any]:
         """Every message read as JSON, until the peer goes."""
-        try:
-            while True:
-                yield await self.receive_json()
-        except WebSocketDisconnect:
-            return
+        return _until_gone(self.receive_json)
 
     async def send_text(self, data: str) -> None:
         """Send a text message. Raises WebSocketStateError before accept and after close, WebSocketDisconnect."""
         if self._phase is not Phase.OPEN:
             self._refuse_send("send_text")
+        if not isinstance(data, str):
+            raise TypeError(f"send_text() takes str, not {type(data).__name__}; use send_bytes() or send_json()")
         await self._transmit({"type": WS_SEND, "text": data})
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message. Raises WebSocketStateError before accept and after close, WebSocketDisconnect."""
         if self._phase is not Phase.OPEN:
             self._refuse_send("send_bytes")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json()")
         await self._transmit({"type": WS_SEND, "bytes": data})
 
     async def send_json(self, data: Any, mode: Literal["text", "binary"] = "text") -> None:
-        """Send a value as JSON. Raises as send_text does, and TypeError for a value that JSON has no form for."""
+        """Send a value as JSON. Raises as send_text does, and NotImplementedError for what JSON has no form for."""
+        _check_mode(mode)
         encoded = encode_json(data)
         await (self.send_text(encoded.decode()) if mode == "text" else self.send_bytes(encoded))
 
@@ -193,11 +137,11 @@ class WebSocket(HTTPConnection):
         """
         if self._phase in {Phase.CLOSED, Phase.REFUSED}:
             return
-        _check_close(code, reason or "")
+        check_close(code, reason or "")
         try:
             if self._phase is Phase.CONNECTING:
-                await self._await_connect()
                 self._phase = Phase.REFUSED
+                await self._await_connect()
             else:
                 self._phase = Phase.CLOSED
             await self._transmit({"type": WS_CLOSE, "code": code, "reason": reason or ""})
@@ -205,74 +149,48 @@ class WebSocket(HTTPConnection):
             return
 
     async def send_denial_response(self, response: Response) -> None:
-        """Refuse the handshake with a whole HTTP response.
+        """Refuse the handshake with a whole HTTP response, streamed or not; its background task is run.
 
         A server without the extension for it (ASGI "websocket.http.response") answers 403 instead.
         Raises WebSocketStateError once the handshake is answered.
         """
-        headers = [(name, value) for name, value in response.raw_headers]
-        await self._deny(response.status_code, headers, bytes(response.body))
+        self._check_unanswered("send_denial_response")
+        if self._can_deny:
+            with suppress(WebSocketDisconnect):
+                await response(self.scope, self._receive, self.send)
+            return
+        await self.close(POLICY_VIOLATION)
+        if response.background is not None:
+            await response.background()
 
     async def refuse(self, problem: Problem) -> None:
         """Refuse the handshake with problem details; without the extension close 1008 with a short reason."""
-        body = problem.body()
-        await self._deny(problem.status, problem.raw_headers(body), body, problem.short_reason())
-
-    async def _deny(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, reason: str = "") -> None:
-        if self._phase is not Phase.CONNECTING:
-            raise WebSocketStateError(f"a handshake is refused before it is answered; this one is {self._phase.value}")
-        try:
-            await self._await_connect()
-            self._phase = Phase.REFUSED
-            if WS_DENIAL not in (self.scope.get("extensions") or {}):
-                await self._transmit({"type": WS_CLOSE, "code": 1008, "reason": reason})
-                return
-            await self._transmit({"type": WS_DENIAL_START, "status": status, "headers": headers})
-            await self._transmit({"type": WS_DENIAL_BODY, "body": body, "more_body": False})
-        except WebSocketDisconnect:
+        self._check_unanswered("refuse")
+        if not self._can_deny:
+            await self.close(POLICY_VIOLATION, problem.short_reason())
             return
-
-    async def _transmit(self, message: Message) -> None:
-        if self._disconnect is not None:
-            raise self.gone()
-        try:
-            await self._send(message)
-        except OSError:  # ASGI spec_version 2.4: how a server says that the peer has gone
-            self._set_gone(ABNORMAL_CLOSURE, "")
-            raise self.gone() from None
-
-    async def _from_read_ahead(self, read_ahead: ReadAhead) -> Message:
-        message = await read_ahead.next()
-        if read_ahead.is_empty:
-            self._read_ahead = None
-        return message
-
-    def read_ahead(self, on_disconnect: Callable[[], None]) -> None:
-        """Begin to read for a handler that does not; called by the disconnect watch."""
-
-        def told(message: Message) -> None:
-            self._note_disconnect(message)
-            on_disconnect()
-
-        if self._read_ahead is None and self._disconnect is None:
-            self._read_ahead = ReadAhead(self._receive, told)
+        body = problem.body()
+        headers = problem.raw_headers(body)
+        with suppress(WebSocketDisconnect):
+            await self._send_denial({"type": WS_DENIAL_START, "status": problem.status, "headers": headers})
+            await self._send_denial({"type": WS_DENIAL_BODY, "body": body, "more_body": False})
 
     @property
-    def is_read_ahead(self) -> bool:
-        """Whether somebody reads for the handler already."""
-        return self._read_ahead is not None
+    def _can_deny(self) -> bool:
+        return WS_DENIAL in (self.scope.get("extensions") or {})
 
-    def stop_reading(self) -> None:
-        """Give up reading ahead: the handler is done."""
-        if self._read_ahead is not None:
-            self._read_ahead.stop()
-
-    async def _await_connect(self) -> None:
-        """The first ASGI message says that the client waits for an answer; it comes before any of ours."""
-        if not self._connected:
-            message = await self.receive()
-            if message["type"] == WS_DISCONNECT:
-                raise self.gone()
+    async def _send_denial(self, message: Message) -> None:
+        """One part of a denial response; it ends with a body that announces no more."""
+        if message["type"] == WS_DENIAL_START:
+            self._check_unanswered("a denial response")
+            message["headers"] = checked_headers(message.get("headers") or ())
+            await self._await_connect()
+            self._phase, self._is_denying = Phase.REFUSED, True
+        elif not self._is_denying:
+            raise WebSocketStateError(f"{WS_DENIAL_BODY} comes after {WS_DENIAL_START}, and not after its end")
+        else:
+            self._is_denying = bool(message.get("more_body", False))
+        await self._transmit(message)
 
     async def _next_message(self) -> Message:
         if self._phase is Phase.CONNECTING:
@@ -282,6 +200,10 @@ class WebSocket(HTTPConnection):
             raise self.gone()
         return message
 
+    def _check_unanswered(self, call: str) -> None:
+        if self._phase is not Phase.CONNECTING:
+            raise WebSocketStateError(f"{call} answers the handshake, once; this WebSocket is {self._phase.value}")
+
     def _refuse_send(self, call: str) -> NoReturn:
         if self._disconnect is not None:
             raise self.gone()
@@ -289,32 +211,23 @@ class WebSocket(HTTPConnection):
             raise WebSocketStateError(f"{call}() comes after the handshake; call `await ws.accept()` first")
         raise WebSocketStateError(f"{call}() on a WebSocket that is {self._phase.value}")
 
-    def _note_disconnect(self, message: Message) -> None:
-        self._set_gone(message.get("code", ABNORMAL_CLOSURE), message.get("reason") or "")
 
-    def _set_gone(self, code: int, reason: str) -> None:
-        self._disconnect = WebSocketDisconnect(code, reason)
-        if self._phase is Phase.OPEN or self._phase is Phase.CONNECTING:
-            self._phase = Phase.CLOSED
-
-    def gone(self) -> WebSocketDisconnect:
-        """How the peer went; a fresh exception each time, so that no traceback grows over several raises."""
-        seen = self._disconnect
-        return WebSocketDisconnect(seen.code if seen else ABNORMAL_CLOSURE, seen.reason if seen else "")
-
-
-_STARLETTE_STATES = {
-    Phase.CONNECTING: WebSocketState.CONNECTING,
-    Phase.OPEN: WebSocketState.CONNECTED,
-    Phase.REFUSED: WebSocketState.RESPONSE,
-    Phase.CLOSED: WebSocketState.DISCONNECTED,
+_DENIAL_PARTS = {
+    WS_DENIAL_START: WS_DENIAL_START,
+    WS_DENIAL_BODY: WS_DENIAL_BODY,
+    HTTP_RESPONSE_START: WS_DENIAL_START,
+    HTTP_RESPONSE_BODY: WS_DENIAL_BODY,
 }
 
 
-def _check_close(code: int, reason: str) -> None:
-    # RFC 6455, section 7.4: 1004, 1005, 1006 and 1015 are never sent, 1000-2999 belong to the RFCs, 3000-4999 are free.
-    if not (1000 <= code <= 1014 and code not in {1004, 1005, 1006}) and not 3000 <= code <= 4999:
-        raise ValueError(f"{code} is no close code that may be sent; use 1000-1014 (not 1004-1006) or 3000-4999")
-    size = len(reason.encode())
-    if size > 123:
-        raise ValueError(f"a close reason has at most 123 bytes (RFC 6455, section 5.5.1); this one has {size}")
+async def _until_gone(receive: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
+    try:
+        while True:
+            yield await receive()
+    except WebSocketDisconnect:
+        return
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in {"text", "binary"}:
+        raise ValueError(f"mode is 'text' or 'binary', not {mode!r}")

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket as StarletteWebSocket
+from starlette.websockets import WebSocketState
 
 from lihil.asgi import ERROR_HOOK, WEBSOCKET, Middleware, Receive, Scope, Send
 from lihil.binding.plan import CONNECTION, FIRST_PARAMETER, SCOPE, Plan, make_plan
@@ -17,7 +19,9 @@ from lihil.errors import ParametersError, WebSocketDisconnect, status_phrase
 from lihil.params.sources import Sources
 from lihil.problems import Problem, problem_of_http_exception, problem_of_parameters
 from lihil.routing.route import Surroundings
-from lihil.websocket.connection import Phase, WebSocket
+from lihil.websocket.connection import WebSocket
+from lihil.websocket.limits import fitting_reason
+from lihil.websocket.link import Phase
 from lihil.websocket.watch import DisconnectWatch
 
 logger = logging.getLogger("lihil.websocket")
@@ -40,7 +44,8 @@ class WebSocketEndpoint:
         self._providers = around.providers
         self._target = Target(
             path_names=around.pattern.names,
-            given={WebSocket: CONNECTION, Resolver: SCOPE},
+            # An annotation with starlette's class gets ours as well: it has all the methods of the other.
+            given={WebSocket: CONNECTION, StarletteWebSocket: CONNECTION, Resolver: SCOPE},
             first_outer=FIRST_PARAMETER,
             constants=around.constants,
             refused={
@@ -68,22 +73,35 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ws = WebSocket(scope, receive, send)
         try:
-            plan = self._plan
-            if plan is None or plan.version != self._providers.version:  # a test override came or went
-                plan = self._plan = self._make_plan()
-            await plan(ws, Sources(scope))
-            await self._finish(ws)
-        except WebSocketDisconnect:
-            return
-        except ParametersError as exc:
-            await ws.refuse(problem_of_parameters(exc, scope["path"]))
-        except StarletteHTTPException as exc:
-            await self._answer(ws, problem_of_http_exception(exc, scope["path"]), APPLICATION_CODES + exc.status_code)
+            await self._serve(ws)
         except Exception as exc:
-            if not _is_disconnect(exc):
-                await self._fail(ws, exc)
+            await self._end(ws, exc)
         finally:
             ws.stop_reading()
+
+    async def _serve(self, ws: WebSocket) -> None:
+        plan = self._plan
+        if plan is None or plan.version != self._providers.version:  # a test override came or went
+            plan = self._plan = self._make_plan()
+        await plan(ws, Sources(ws.scope))
+        await self._finish(ws)
+
+    async def _end(self, ws: WebSocket, exc: Exception) -> None:
+        """Answer what the handler or one of its dependencies raised."""
+        cause = _cause_of(exc)
+        if isinstance(cause, WebSocketDisconnect) and ws.client_state is WebSocketState.DISCONNECTED:
+            return
+        try:
+            if isinstance(cause, WebSocketException):
+                await ws.close(cause.code, cause.reason)
+                return
+            problem = _problem_of(cause, ws.scope["path"])
+            if problem is not None:
+                await self._answer(ws, problem, APPLICATION_CODES + problem.status)
+                return
+        except (ValueError, TypeError) as unfit:  # a header or a close code that cannot be sent
+            exc = unfit
+        await self._fail(ws, exc)
 
     async def _finish(self, ws: WebSocket) -> None:
         """The handler has returned: close what it left open, refuse what it never accepted."""
@@ -97,7 +115,7 @@ class WebSocketEndpoint:
         if ws.phase is Phase.CONNECTING:
             await ws.refuse(problem)
         else:
-            await ws.close(code, problem.title)
+            await ws.close(code, fitting_reason(problem.title))
 
     async def _fail(self, ws: WebSocket, exc: Exception) -> None:
         """An exception nobody caught: the log gets everything, the wire nothing of it."""
@@ -108,8 +126,8 @@ class WebSocketEndpoint:
         await self._answer(ws, Problem(status=500, title=status_phrase(500), instance=ws.scope["path"]), INTERNAL_ERROR)
 
     def _label(self, ws: WebSocket) -> str:
-        client = ws.client
-        return f"{self.pattern.path} ({client.host}:{client.port})" if client else self.pattern.path
+        client = ws.client  # behind a proxy its host is a text from the network
+        return f"{self.pattern.path} ({client.host!r}:{client.port})" if client else self.pattern.path
 
     async def _run_handler(self, ws: WebSocket, handler: Awaitable[Any]) -> Any:
         """Run the handler itself, watched: if the client goes while it does not receive, it is cancelled.
@@ -118,26 +136,39 @@ class WebSocketEndpoint:
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - ASGI servers run every connection in a task
-        gone = False
+        cancels_before, has_gone = task.cancelling(), False
 
         def on_disconnect() -> None:
-            nonlocal gone
-            gone = True
+            nonlocal has_gone
+            has_gone = True
             task.cancel()
 
-        self._watch.add(ws, on_disconnect)
+        stop_watching = self._watch.add(ws, on_disconnect)
         try:
             return await handler
         except asyncio.CancelledError:
-            if not gone or task.uncancel() > 0:
+            if not has_gone or task.cancelling() > cancels_before + 1:
                 raise
             raise ws.gone() from None
         finally:
-            self._watch.discard(ws)
+            stop_watching()
+            if has_gone:  # also where the handler has swallowed it: timeouts in resources count what is left
+                task.uncancel()
 
 
-def _is_disconnect(exc: BaseException) -> bool:
-    """Whether a task group failed for no other reason than that the peer has gone."""
-    if isinstance(exc, BaseExceptionGroup):
-        return all(_is_disconnect(inner) for inner in exc.exceptions)
-    return isinstance(exc, WebSocketDisconnect)
+def _cause_of(exc: BaseException) -> BaseException:
+    """What ended the handler: of a task group's exceptions the only one that says more than that the peer has gone."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return exc
+    causes = [_cause_of(inner) for inner in exc.exceptions]
+    telling = [cause for cause in causes if not isinstance(cause, WebSocketDisconnect)] or causes[:1]
+    return telling[0] if len(telling) == 1 else exc
+
+
+def _problem_of(cause: BaseException, path: str) -> Problem | None:
+    """The answer to a refusal; None for every other exception, and for a status that refuses nothing."""
+    if isinstance(cause, ParametersError):
+        return problem_of_parameters(cause, path)
+    if isinstance(cause, HTTPException) and 300 <= cause.status_code <= 599:
+        return problem_of_http_exception(cause, path)
+    return None

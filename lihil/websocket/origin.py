@@ -6,15 +6,16 @@ refuse (RFC 6455, section 10.2: cross-site WebSocket hijacking). A page may also
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Final
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, Self
 
 ANY: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_PAGE_SCHEMES: Final = {"http", "https"}
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
-_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)")
+_ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,50 +40,88 @@ def parse_host(text: str) -> Host | None:
 
 def parse_origin(text: str) -> tuple[str, Host] | None:
     """An Origin field (RFC 6454, section 7) as scheme and host, the port filled in; None for `null` and the rest."""
-    match = _ORIGIN.fullmatch(text.lower())
+    match = _ORIGIN.fullmatch(text)
     host = parse_host(match["host"]) if match is not None else None
     if match is None or host is None:
         return None
-    port = host.port if host.port is not None else _DEFAULT_PORTS.get(match["scheme"])
-    return match["scheme"], Host(host.name, port)
+    scheme = match["scheme"].lower()
+    return scheme, Host(host.name, _port(host, scheme))
 
 
 def is_loopback(name: str) -> bool:
     """Whether a host name means this machine: localhost, *.localhost (RFC 6761, section 6.3), 127.0.0.0/8, ::1."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
+    address = _address(name)
+    return address is not None and address.is_loopback
+
+
+def _leads_here(name: str) -> bool:
+    """Whether a browser on this machine gets here by that name. 0.0.0.0 is what a server on all addresses prints."""
+    address = _address(name)
+    return is_loopback(name) or (address is not None and address.is_unspecified)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(name.strip("[]")).is_loopback
+        address = ip_address(name.strip("[]"))
     except ValueError:
-        return False
+        return None
+    # A socket for both families shows an IPv4 peer as ::ffff:127.0.0.1 (RFC 4291, section 2.5.5.2).
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One line of an allow-list: `example.com`, `example.com:8000`, `*.example.com`, `https://example.com`."""
+
+    host: Host
+    covers_below: bool = False
+    scheme: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        whole = parse_origin(text)
+        if whole is not None:
+            return cls(whole[1], scheme=whole[0])
+        host = parse_host(text.removeprefix("*."))
+        return None if host is None else cls(host, text.startswith("*."))
+
+    def covers(self, host: Host, scheme: str = "") -> bool:
+        if self.scheme and self.scheme != scheme:
+            return False
+        if self.host.port not in {None, host.port}:
+            return False
+        return host.name.endswith(f".{self.host.name}") if self.covers_below else host.name == self.host.name
 
 
 class HostPolicy:
     """Which names this app answers to.
 
     Without a list: a server that listens on loopback only answers to loopback names, any other server to any name.
-    Entries are names, `*.example.com` for everything below, or `*`. Raises ValueError for an entry that is none.
+    Entries are names, `*.example.com` for everything below, or `*`; a port narrows an entry down. Raises ValueError
+    for an entry that is none.
     """
 
     def __init__(self, allowed: Sequence[str] | str | None) -> None:
-        self._allowed = None if allowed is None else _entries(allowed, "allowed_hosts")
-        for entry in self._allowed or ():
-            if entry != ANY and parse_host(entry.removeprefix("*.")) is None:
-                raise ValueError(f"allowed_hosts takes names such as 'example.com' or '*.example.com', not {entry!r}")
+        self._allows_any = allowed is not None and ANY in allowed
+        self._has_list = allowed is not None
+        self._entries = _read(allowed, "allowed_hosts", "'example.com' or '*.example.com'")
+        for entry in self._entries:
+            if entry.scheme:
+                raise ValueError(f"allowed_hosts takes names without a scheme: write {entry.host.name!r}")
 
     def allows(self, host: str | None, server: str | None) -> bool:
-        """Whether a request with this Host field is answered; `server` is the address that the server listens on."""
-        if self._allowed is not None and ANY in self._allowed:
-            return True
+        """Whether a request with this Host field is answered; `server` is the address it came to."""
         at_loopback = server is not None and is_loopback(server)
-        if self._allowed is None and not at_loopback:
+        if self._allows_any or not (self._has_list or at_loopback):
             return True
         parsed = parse_host(host) if host is not None else None
         if parsed is None:
             return False
-        if at_loopback and is_loopback(parsed.name):
+        if at_loopback and _leads_here(parsed.name):
             return True
-        return any(_name_matches(parsed.name, entry) for entry in self._allowed or ())
+        return any(entry.covers(parsed) for entry in self._entries)
 
 
 class OriginPolicy:
@@ -94,56 +133,42 @@ class OriginPolicy:
     """
 
     def __init__(self, allowed: Sequence[str] | str | None) -> None:
-        self._allowed = _entries(allowed or (), "allowed_origins")
-        for entry in self._allowed:
-            known = entry == ANY or parse_origin(entry) or parse_host(entry.removeprefix("*."))
-            if not known:
-                raise ValueError(
-                    f"allowed_origins takes entries such as 'https://example.com' or '*.example.com', not {entry!r}"
-                )
+        self._allows_any = ANY in (allowed or ())
+        self._entries = _read(allowed, "allowed_origins", "'https://example.com' or '*.example.com'")
 
     def allows(self, origin: str | None, host: str | None) -> bool:
         """Whether a handshake with these Origin and Host fields goes on."""
-        if origin is None or ANY in self._allowed:
+        if origin is None or self._allows_any:
             return True
         parsed = parse_origin(origin)
         if parsed is None:
             return False
         scheme, page = parsed
         own = parse_host(host) if host is not None else None
-        if own is not None and _is_same(page, own, scheme):
+        if own is not None and scheme in _PAGE_SCHEMES and _is_same(page, own, scheme):
             return True
-        return any(_origin_matches(scheme, page, entry) for entry in self._allowed)
+        return any(entry.covers(page, scheme) for entry in self._entries)
 
 
 def _is_same(page: Host, own: Host, scheme: str) -> bool:
-    if is_loopback(page.name) and is_loopback(own.name):
+    if _leads_here(page.name) and _leads_here(own.name):
         return True
     # A Host field without a port stands for the default port of the page's own scheme: the TLS may end in a proxy.
-    own_port = own.port if own.port is not None else _DEFAULT_PORTS.get(scheme)
-    return page.name == own.name and page.port == own_port
+    return page == Host(own.name, _port(own, scheme))
 
 
-def _origin_matches(scheme: str, page: Host, entry: str) -> bool:
-    whole = parse_origin(entry)
-    if whole is not None:
-        return whole == (scheme, page)
-    listed = parse_host(entry.removeprefix("*."))
-    if listed is None or not _name_matches(page.name, entry):
-        return False
-    return listed.port is None or listed.port == page.port
+def _port(host: Host, scheme: str) -> int | None:
+    return host.port if host.port is not None else _DEFAULT_PORTS.get(scheme)
 
 
-def _name_matches(name: str, entry: str) -> bool:
-    listed = parse_host(entry.removeprefix("*."))
-    if listed is None:
-        return False
-    return name.endswith(f".{listed.name}") if entry.startswith("*.") else name == listed.name
-
-
-def _entries(allowed: Iterable[str] | str, setting: str) -> tuple[str, ...]:
-    if isinstance(allowed, str):
-        if allowed != ANY:
-            raise ValueError(f"{setting} takes a list of names, or '*': write {setting}=[{allowed!r}]")
-        return (ANY,)
-    return tuple(allowed)
+def _read(allowed: Sequence[str] | str | None, setting: str, examples: str) -> tuple[_Entry, ...]:
+    if isinstance(allowed, str) and allowed != ANY:
+        raise ValueError(f"{setting} takes a list of names, or '*': write {setting}=[{allowed!r}]")
+    entries: list[_Entry] = []
+    for text in allowed or ():
+        entry = _Entry.read(text)
+        if entry is not None:
+            entries.append(entry)
+        elif text != ANY:
+            raise ValueError(f"{setting} takes entries such as {examples}, not {text!r}")
+    return tuple(entries)

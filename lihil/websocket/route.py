@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from lihil.asgi import Middleware
-from lihil.di.node import problem_at
+from lihil.di.node import name_of, problem_at
 from lihil.errors import SetupError
 from lihil.routing.route import Endpoint, RouteNode, Surroundings
 from lihil.websocket.endpoint import WebSocketEndpoint
@@ -51,8 +52,9 @@ class WebSocketRoute(RouteNode):
     def _register(self, handler: F, deps: Sequence[Any], middlewares: Sequence[Middleware]) -> F:
         _check_async(handler)
         if self._handler is not None:
-            fix = f"give {self._handler.__name__} or this one a route of its own"
-            raise SetupError([problem_at(handler, f"{self!r} has a handler already: {self._handler.__name__}", fix)])
+            name = name_of(self._handler)
+            fix = f"give {name} or this one a route of its own"
+            raise SetupError([problem_at(handler, f"{self!r} has a handler already: {name}", fix)])
         self.graph.add_nodes(*deps)
         self._handler = handler
         self._handler_middlewares = tuple(middlewares)
@@ -61,12 +63,13 @@ class WebSocketRoute(RouteNode):
 
 def _check_async(handler: Callable[..., Any]) -> None:
     """Refuse by name what could not serve a connection: it would block every other one, or never be awaited."""
-    if inspect.isasyncgenfunction(handler):
+    function = handler if inspect.isroutine(handler) or isinstance(handler, partial) else type(handler).__call__
+    if inspect.isasyncgenfunction(function):
         what = "a WebSocket handler is no generator"
         fix = "send with `await ws.send_text(...)` instead of `yield`"
-    elif not inspect.iscoroutinefunction(handler):
+    elif not inspect.iscoroutinefunction(function):
         what = "a WebSocket handler must be async: a sync one would stop every other connection"
-        fix = f"write `async def {getattr(handler, '__name__', 'handler')}(...)`"
+        fix = f"write `async def {name_of(handler)}(...)`"
     else:
         return
     raise SetupError([problem_at(handler, what, fix)])

@@ -1,14 +1,15 @@
 """Notices that a client has gone although its handler does not receive.
 
 A server tells an app about a disconnect only through `receive`. A handler that pushes, or sleeps, would never hear of
-it. So one timer an app looks at the open connections; for one that has not received for a whole tick it reads ahead,
-and cancels the handler when the disconnect comes. A handler that receives costs nothing: no task, no queue, no timer.
+it. So a timer looks at the open connections; for one that has not received for a whole tick it reads ahead, and cancels
+the handler when the disconnect comes. A handler that receives costs nothing: no task, no queue, no timer of its own.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from lihil.asgi import WS_DISCONNECT, Message, Receive
 
@@ -23,34 +24,48 @@ MAX_BYTES: Final = 65_536
 class Watched(Protocol):
     """What the watch needs of a connection."""
 
-    receiving: bool
+    receiving: int
     receives: int
 
-    @property
-    def is_read_ahead(self) -> bool: ...
     def read_ahead(self, on_disconnect: Callable[[], None]) -> None: ...
 
 
 class ReadAhead:
-    """A short queue in front of `receive`, filled while nobody asks."""
+    """A short queue in front of `receive`, filled while nobody asks.
 
-    def __init__(self, receive: Receive, on_disconnect: Callable[[Message], None]) -> None:
+    `on_disconnect` is told when the peer has gone. A handler that `is_read` says reads its messages gets those that
+    were sent before first.
+    """
+
+    def __init__(self, receive: Receive, on_disconnect: Callable[[Message], None], *, is_read: bool) -> None:
         self._receive = receive
         self._on_disconnect = on_disconnect
+        self._is_read = is_read
         self._messages: deque[Message] = deque()
         self._bytes = 0
-        self._is_wanted = False
+        self._wanted = 0
         self._reading: asyncio.Task[Message] | None = None
-        self._read()
 
     @property
     def is_empty(self) -> bool:
         """Whether the next message can be received directly again."""
         return not self._messages and self._reading is None
 
+    def resume(self) -> None:
+        """Read on while there is room; tell of a disconnect that nothing unread stands before."""
+        if self._reading is not None:
+            return
+        last = self._messages[-1] if self._messages else None
+        if last is not None and last["type"] == WS_DISCONNECT:
+            if len(self._messages) == 1 or not self._is_read:
+                self._on_disconnect(last)
+        elif len(self._messages) < MAX_MESSAGES and self._bytes < MAX_BYTES:
+            self._read()
+
     async def next(self) -> Message:
         """The next message; an error of `receive` comes through."""
-        self._is_wanted = True
+        self._is_read = True
+        self._wanted += 1
         try:
             while not self._messages:
                 reading = self._reading or self._read()
@@ -58,7 +73,7 @@ class ReadAhead:
                 if not self._messages:
                     reading.result()
         finally:
-            self._is_wanted = False
+            self._wanted -= 1
         message = self._messages.popleft()
         self._bytes -= _size(message)
         return message
@@ -83,43 +98,58 @@ class ReadAhead:
         message = reading.result()
         self._messages.append(message)
         self._bytes += _size(message)
-        if self._is_wanted:
-            return
-        if message["type"] == WS_DISCONNECT:
-            self._on_disconnect(message)
-        elif len(self._messages) < MAX_MESSAGES and self._bytes < MAX_BYTES:
-            self._read()
+        if not self._wanted:
+            self.resume()
 
 
 class DisconnectWatch:
-    """The timer over the connections of one app whose handlers are running."""
+    """The timers over the connections whose handlers are running, one for each event loop that has any."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick_s: float = TICK_S) -> None:
+        self._tick_s = tick_s
+        self._rounds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rounds] = WeakKeyDictionary()
+
+    def add(self, connection: Watched, on_disconnect: Callable[[], None]) -> Callable[[], None]:
+        """Watch a connection of the running loop; gives back what ends it.
+
+        `on_disconnect` is called at most once, and only while the handler does not receive.
+        """
+        loop = asyncio.get_running_loop()
+        rounds = self._rounds.get(loop)
+        if rounds is None:
+            rounds = self._rounds[loop] = _Rounds(self._tick_s)
+        return rounds.add(connection, on_disconnect)
+
+
+class _Rounds:
+    """One timer and the connections it looks at; it runs only while there are any."""
+
+    def __init__(self, tick_s: float) -> None:
+        self._tick_s = tick_s
         self._seen: dict[Watched, tuple[int, Callable[[], None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, connection: Watched, on_disconnect: Callable[[], None]) -> None:
-        """Watch a connection; `on_disconnect` is called at most once, and only while its handler does not receive."""
+    def add(self, connection: Watched, on_disconnect: Callable[[], None]) -> Callable[[], None]:
         self._seen[connection] = (-1, on_disconnect)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        return lambda: self._discard(connection)
 
-    def discard(self, connection: Watched) -> None:
-        """Stop watching."""
-        self._seen.pop(connection, None)
+    def _discard(self, connection: Watched) -> None:
+        del self._seen[connection]
         if not self._seen and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _tick(self) -> None:
         for connection, (receives, on_disconnect) in self._seen.items():
-            if connection.receiving or connection.is_read_ahead:
+            if connection.receiving:
                 continue
             if connection.receives == receives:
                 connection.read_ahead(on_disconnect)
             else:
                 self._seen[connection] = (connection.receives, on_disconnect)
-        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
 
 def _size(message: Message) -> int:

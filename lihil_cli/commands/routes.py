@@ -38,12 +38,12 @@ def routes(
 
 
 def _describe(settings: Settings) -> "AppModel":
-    from lihil_cli.loader import explain, find_target, load_app
+    from lihil_cli.loader import find_target, load_app
 
     target = find_target(settings.app.value, settings.root)
     loaded = load_app(target)  # first, so that an app which cannot be imported is reported as such
 
-    from lihil import Lihil, SetupError
+    from lihil import Lihil
     from lihil.schema.model import describe_app
 
     if not isinstance(loaded, Lihil):
@@ -51,10 +51,7 @@ def _describe(settings: Settings) -> "AppModel":
             f"{target} is of type {type(loaded).__name__}: only the routes of a lihil.Lihil can be listed",
             hint="lihil run serves any ASGI application",
         )
-    try:
-        return describe_app(loaded, title=str(target))
-    except SetupError as error:
-        raise CliError(explain(error, settings.root, f"the routes of {target} cannot be listed")) from error
+    return describe_app(loaded, title=str(target))
 
 
 def _as_json(model: "AppModel") -> str:

@@ -89,7 +89,7 @@ def _port_owner(port: int) -> str:
         return ""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # a process of another user, or one that has just ended
-            if any(os.readlink(entry.path) in inodes for entry in os.scandir(folder / "fd")):
+            if any(os.readlink(folder / "fd" / entry) in inodes for entry in os.listdir(folder / "fd")):
                 return f"process {folder.name} ({(folder / 'comm').read_text(errors='replace').strip()})"
     return ""
 

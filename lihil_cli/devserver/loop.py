@@ -38,9 +38,7 @@ def serve_pool(plan: Plan, listener: socket.socket, place: Place, *, workers: in
     """
     events: Events = SimpleQueue()
     with signals_as_events(events):
-        pool = _Pool(plan, listener, place, events)
-        pool.start(workers)
-        return pool.run()
+        return _Pool(plan, listener, place, events).run(workers)
 
 
 class _Pool:
@@ -52,28 +50,28 @@ class _Pool:
         self._crew: dict[int, WorkerProcess] = {}
         self._served: set[int] = set()
 
-    def start(self, count: int) -> None:
-        for _ in range(count):
-            worker = WorkerProcess(self._plan, self._listener, self._events)
-            self._crew[worker.pid] = worker
-
-    def run(self) -> ExitCode:
-        banner_shown = False
+    def run(self, workers: int) -> ExitCode:
+        self._start(1)  # the others follow once it serves, so that an app which cannot start says so only once
         while True:
             match self._events.get():
                 case Stop() as stop:
                     return self._end(stop.signum, stop.code)
                 case Ready(pid, notes):
+                    if not self._served:
+                        show_banner(self._place, (f"{workers} workers", *notes))
+                        self._start(workers - 1)
                     self._served.add(pid)
-                    if not banner_shown:
-                        show_banner(self._place, (f"{len(self._crew)} workers", *notes))
-                    banner_shown = True
                 case Ended(pid, code):
                     del self._crew[pid]
                     if pid not in self._served:
                         return self._end(signal.SIGTERM, ExitCode.FAILED)
                     say(f"worker {pid} ended {ending(code)}; starting another")
-                    self.start(1)
+                    self._start(1)
+
+    def _start(self, count: int) -> None:
+        for _ in range(count):
+            worker = WorkerProcess(self._plan, self._listener, self._events)
+            self._crew[worker.pid] = worker
 
     def _end(self, signum: int, code: ExitCode) -> ExitCode:
         for worker in self._crew.values():

@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from types import FrameType
 from typing import TypeAlias
@@ -66,7 +68,9 @@ class WorkerProcess:
         self._grace_s = plan.grace_s
         self._link, far_end = spawn.Pipe()
         self._process = spawn.Process(target=run_child, args=(plan, listener, far_end))
-        self._process.start()
+        self._is_ready = False
+        with _interrupts_held():
+            self._process.start()
         far_end.close()  # only the worker holds it now, so that its end is heard here
         self.pid = self._process.pid or 0
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
@@ -75,14 +79,15 @@ class WorkerProcess:
         with suppress(EOFError, OSError):
             while True:
                 notes = self._link.recv()
+                self._is_ready = True
                 events.put(Ready(self.pid, notes))
         self._process.join()
         events.put(Ended(self.pid, self._process.exitcode or 0))
 
     def tell(self, signum: int) -> None:
-        """Ask the worker to end; one that has ended already stays so."""
+        """Ask the worker to end; one that has ended already stays so, one that has not begun to serve need not tidy."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signum)
+            os.kill(self.pid, signum if self._is_ready else signal.SIGTERM)
 
     def stop(self, signum: int) -> None:
         """Ask the worker to end and wait until it has; one that overstays its grace is killed."""
@@ -92,6 +97,24 @@ class WorkerProcess:
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """While open, SIGINT waits, here and in a process that is started: it lifts that once it can handle one.
+
+    Otherwise a Ctrl-C in the first moments of a worker would end in a traceback of the interpreter's own start.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    # Its own start, which the first worker's would bring about, lets SIGINT through again when it is done.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -42,9 +42,9 @@ def warn_if_open(place: Place) -> None:
 def show_banner(place: Place, notes: Sequence[str] = ()) -> None:
     """The app, its URL and how to stop: printed once, when the first connection can be accepted."""
     bold, plain = ("\x1b[1m", "\x1b[0m") if colour_allowed(sys.stderr) else ("", "")
-    lines = [f"lihil serves {place.app}", f"  {bold}{place.url}{plain}", *(f"  {note}" for note in notes)]
-    safe = [line if bold and bold in line else escape_terminal(line) for line in lines]
-    print("\n".join([*safe, "  Ctrl-C stops it"]), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+    app, url, *rest = map(escape_terminal, (place.app, place.url, *notes, "Ctrl-C stops it"))
+    lines = [f"lihil serves {app}", f"  {bold}{url}{plain}", *(f"  {note}" for note in rest)]
+    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
 
 
 class Traces:

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from lihil_cli.devfile import FOLDER
 from lihil_cli.devserver.processes import Changed, Events
 
 # A burst, such as an editor's write and rename, ends when this long nothing more happens.
@@ -14,7 +15,10 @@ _POLL_MS = 100
 
 
 class Watcher:
-    """A thread that reports changed Python files below `root`; `failure` says why it ended before it was stopped."""
+    """A thread that reports changed Python files, and new folders, below `root`.
+
+    `failure` says why it ended before it was stopped; "" while it has not.
+    """
 
     def __init__(self, root: Path, events: Events) -> None:
         self.failure = ""
@@ -43,11 +47,18 @@ class Watcher:
             self._watching.set()
 
     def _report_changes(self) -> None:
-        from watchfiles import PythonFilter, watch
+        from watchfiles import Change, DefaultFilter, watch
+
+        ignored = DefaultFilter(ignore_dirs=(*DefaultFilter.ignore_dirs, FOLDER))
+
+        def is_source(change: Change, path: str) -> bool:
+            # A folder that is moved here is one event, whatever lies in it.
+            is_moved = change is Change.added and os.path.isdir(path)
+            return (path.endswith(".py") or is_moved) and ignored(change, path)
 
         for changes in watch(
             self._root,
-            watch_filter=PythonFilter(),
+            watch_filter=is_source,
             stop_event=self._stopped,
             step=_QUIET_MS,
             rust_timeout=_POLL_MS,

@@ -94,6 +94,8 @@ def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
     """
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the parent as well, which decides
     signal.signal(signal.SIGTERM, _raise_terminated)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent held it until here
     threading.Thread(target=_follow_parent, args=(link,), daemon=True).start()
     try:
         serve(plan, listener, lambda app: link.send(talk_hints(app)))

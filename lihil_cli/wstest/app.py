@@ -17,7 +17,6 @@ from lihil_cli.wstest.events import (
     Close,
     Echo,
     Event,
-    Exit,
     InputEnded,
     InputFailed,
     Interrupted,
@@ -205,10 +204,11 @@ class _Conversation:
         self._prompt = prompt
         self._screen.divert(prompt.print_above)
         try:
-            while self._session.state is State.OPEN:
-                self._feed(await prompt.next_event())
+            with prompt.keys():
+                while self._session.state is State.OPEN:
+                    self._feed(await prompt.next_event())
         finally:
-            await prompt.flush()
+            prompt.flush()
             self._screen.divert(None)
 
     @contextmanager
@@ -268,8 +268,8 @@ class _Conversation:
                 self._print(self._screen.print_echo, text)
             case Note(text):
                 self._screen.print_note(text)
-            case Exit(code):
-                self._ended.set_result(code)
+            case _:
+                self._ended.set_result(action.code)
 
     def _print(self, show: Callable[[Any], None], content: str | bytes) -> None:
         try:
@@ -286,7 +286,7 @@ class _Conversation:
                     await connection.send(text)
                 case Close(code, reason):
                     await connection.close(code, reason)
-                case Ping():
+                case _:
                     self._spawn(self._ping(connection))
             if self._outbox.empty():
                 self._ask_for_more()

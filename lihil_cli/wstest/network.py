@@ -18,10 +18,7 @@ from websockets.typing import Origin, Subprotocol
 from lihil_cli.wstest.events import Closed
 from lihil_cli.wstest.target import Target, follow_redirect
 
-OPEN_TIMEOUT_S = 10.0
 MAX_REDIRECTS = 5
-# A peer that has answered the close but leaves TCP open, or the reverse, is not waited for any longer than this.
-_CLOSE_TIMEOUT_S = 1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LOST = 1006
 
@@ -33,7 +30,10 @@ _SILENT.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What the opening handshake asks for, and within which limits. `max_bytes` None means no limit."""
+    """What the opening handshake asks for, and within which limits. `max_bytes` None means no limit.
+
+    `close_timeout_s` bounds the wait for a peer that has closed, or broken a rule, but leaves TCP open.
+    """
 
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
@@ -41,6 +41,8 @@ class Handshake:
     insecure: bool = False
     max_bytes: int | None = 16 * 2**20
     ping_interval_s: float | None = None
+    open_timeout_s: float = 10.0
+    close_timeout_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +172,15 @@ class Connection:
 
 
 async def open_connection(target: Target, handshake: Handshake, report: Callable[[str], None]) -> Connection:
-    """Connect and shake hands within 10 s in all, following redirects, each of which is told to `report`.
+    """Connect and shake hands within `open_timeout_s` in all, following redirects, each of which is told to `report`.
 
     Raises CannotConnectError, RefusedError.
     """
     try:
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
+        async with asyncio.timeout(handshake.open_timeout_s):
             return Connection(await _follow(target, handshake, report))
     except TimeoutError:
-        raise CannotConnectError(f"{target.address} gave no answer within {OPEN_TIMEOUT_S:g} s") from None
+        raise CannotConnectError(f"{target.address} gave no answer within {handshake.open_timeout_s:g} s") from None
     except ssl.SSLError as error:
         raise _tls_trouble(target, error) from None
     except socket.gaierror as error:
@@ -211,6 +213,25 @@ async def _follow(target: Target, handshake: Handshake, report: Callable[[str], 
     raise RefusedError(f"more than {MAX_REDIRECTS} redirects, the last one to {url}")
 
 
+class _BoundedConnection(ClientConnection):
+    """A connection that is dropped when the peer, after closing or breaking a rule, leaves TCP open.
+
+    RFC 6455, section 7.1.1, leaves it to the server to end TCP; the library waits for that without a bound.
+    """
+
+    _drop_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._drop_timer is None and self.protocol.close_expected():
+            self._drop_timer = self.loop.call_later(self.close_timeout or 0, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._drop_timer is not None:
+            self._drop_timer.cancel()
+        super().connection_lost(exc)
+
+
 class _Connector(connect):
     """`connect` without a will of its own about redirects: ours differ in what they allow."""
 
@@ -234,9 +255,10 @@ def _connector(target: Target, url: str, handshake: Handshake) -> _Connector:
         user_agent_header="lihil-ws-test",
         open_timeout=None,
         ping_interval=handshake.ping_interval_s,
-        close_timeout=_CLOSE_TIMEOUT_S,
+        close_timeout=handshake.close_timeout_s,
         max_size=handshake.max_bytes,
         logger=_SILENT,
+        create_connection=_BoundedConnection,
         **more,
     )
 

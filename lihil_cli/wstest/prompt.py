@@ -4,11 +4,11 @@ Importing this module costs as much as opening the connection, so it is imported
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -28,7 +28,7 @@ class Prompt:
     def __init__(self, marker: str, history: Path | None) -> None:
         self._marker = marker
         self._pending: list[str] = []
-        self._redrawing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._editor: PromptSession[str] = PromptSession(
             history=InMemoryHistory() if history is None else _History(str(history)),
             key_bindings=_bindings(),
@@ -36,18 +36,35 @@ class Prompt:
             erase_when_done=True,  # the line is echoed among the messages, in the order of sending
         )
 
-    def print_above(self, text: str) -> None:
-        """Show whole lines above the prompt, a moment later; they must be harmless already."""
-        self._pending.append(text)
-        if self._redrawing is None or self._redrawing.done():
-            self._redrawing = asyncio.get_running_loop().create_task(self._redraw())
+    @contextmanager
+    def keys(self) -> Iterator[None]:
+        """Hold the terminal's keyboard, between one line and the next as well.
 
-    async def flush(self) -> None:
+        Otherwise the terminal itself would echo what is typed in that gap, and take a Ctrl-D for its own.
+        """
+        with self._editor.app.input.raw_mode():
+            yield
+
+    def print_above(self, text: str) -> None:
+        """Show whole lines above the prompt, perhaps a moment later; they must be harmless already."""
+        self._pending.append(text)
+        if self._timer is None:
+            self._redraw()
+
+    def flush(self) -> None:
         """Show at once what `print_above` was given."""
         text = "".join(self._pending)
         self._pending.clear()
-        if text:
-            await run_in_terminal(lambda: self._write(text))
+        if not text:
+            return
+        # prompt_toolkit's own way, run_in_terminal, lets the terminal echo keys by itself while the text is written.
+        app = self._editor.app
+        if app.is_running:
+            app.renderer.erase()
+        app.output.enable_autowrap()  # the editor draws without
+        app.output.write_raw(text.replace("\n", "\r\n"))
+        app.output.flush()
+        app.invalidate()
 
     async def next_event(self) -> Line | InputEnded | Interrupted:
         """What the user does next: a line, Ctrl-D (also after `stop`), or Ctrl-C with nothing typed."""
@@ -61,19 +78,15 @@ class Prompt:
 
     def stop(self) -> None:
         """Take the prompt away, whatever is typed in it."""
-        if self._editor.app.is_running:
+        waited_for = self._editor.app.future
+        if waited_for is not None and not waited_for.done():  # Enter may have ended it in this very moment
             self._editor.app.exit(exception=EOFError())
 
-    async def _redraw(self) -> None:
-        while self._pending:
-            await self.flush()
-            await asyncio.sleep(_REDRAW_S)
-
-    def _write(self, text: str) -> None:
-        output = self._editor.app.output
-        output.enable_autowrap()  # the editor draws without
-        output.write_raw(text)
-        output.flush()
+    def _redraw(self) -> None:
+        self._timer = None
+        if self._pending:
+            self.flush()
+            self._timer = asyncio.get_running_loop().call_later(_REDRAW_S, self._redraw)
 
 
 class _History(FileHistory):

@@ -27,9 +27,7 @@ def mode(path: Path) -> int:
 
 
 def dead_pid() -> int:
-    ended = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     return int(ended.stdout)
 
 

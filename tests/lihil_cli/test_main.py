@@ -124,7 +124,7 @@ def test_no_color_means_no_escape_even_on_a_terminal(arguments: list[str]) -> No
     ("arguments", "message", "hint"),
     [
         (["rum"], "No such command 'rum'. Did you mean 'run'?", "lihil --help"),
-        (["run", "--prt", "1"], "No such option: --prt (Possible options: --port)", "lihil run --help"),
+        (["run", "--prt", "1"], "No such option: --prt", "lihil run --help"),
         (["run", "--port", "x"], "Invalid value for '--port'", "lihil run --help"),
         (["run", "a:b", "c:d"], "Got unexpected extra argument(s) (c:d)", "lihil run --help"),
     ],
@@ -144,6 +144,25 @@ def test_a_pipe_that_nobody_reads_ends_the_command_quietly_with_141() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "lihil_cli", "--help"], stdout=writer, stderr=subprocess.PIPE, check=False
     )
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_command_that_prints_into_a_broken_pipe_ends_with_141_too(unbuffered: str) -> None:
+    code = """
+import sys
+from lihil_cli.main import run
+
+def greet() -> None:
+    print("hello")
+
+sys.exit(run(["greet"], commands=(("greet", greet, "Try"), ("other", greet, "Try"))))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    ran = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, check=False, env=environ)
     os.close(writer)
     assert (ran.returncode, ran.stderr) == (141, b"")
 

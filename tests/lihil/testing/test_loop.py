@@ -14,7 +14,7 @@ LONG = Wait("an answer", 5.0)
 
 
 def test_a_coroutine_gives_its_value_and_its_exception_to_the_caller() -> None:
-    loop = LoopThread()
+    loop = LoopThread(5.0)
 
     async def value() -> int:
         return 42
@@ -27,12 +27,12 @@ def test_a_coroutine_gives_its_value_and_its_exception_to_the_caller() -> None:
         with pytest.raises(LookupError, match="lost"):
             loop.run(failure(), LONG)
     finally:
-        loop.close(5.0)
+        loop.close()
 
 
 def test_context_variables_of_the_test_are_seen_by_the_app() -> None:
     name = contextvars.ContextVar("name", default="nobody")
-    loop = LoopThread()
+    loop = LoopThread(5.0)
 
     async def read() -> str:
         return name.get()
@@ -42,12 +42,12 @@ def test_context_variables_of_the_test_are_seen_by_the_app() -> None:
         assert loop.run(read(), LONG) == "anna"
     finally:
         name.reset(token)
-        loop.close(5.0)
+        loop.close()
 
 
 def test_closing_leaves_no_thread_and_no_task() -> None:
     before = set(threading.enumerate())
-    loop = LoopThread()
+    loop = LoopThread(5.0)
     ended: list[str] = []
 
     async def start() -> None:
@@ -62,14 +62,14 @@ def test_closing_leaves_no_thread_and_no_task() -> None:
 
     held: list[asyncio.Task[None]] = []
     loop.run(start(), LONG)
-    loop.close(5.0)
-    loop.close(5.0)
+    loop.close()
+    loop.close()
     assert ended == ["stay"]
     assert set(threading.enumerate()) <= before
 
 
 def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it() -> None:
-    loop = LoopThread()
+    loop = LoopThread(5.0)
     release = threading.Event()
 
     async def block() -> None:
@@ -83,18 +83,18 @@ def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it() -> None:
             loop.run(block(), Wait("a message", 0.01, ReceiveTimeout))
         with pytest.raises(AppTimeout, match="waited 1 s for more"):  # and is not given the full time again
             loop.run(value(), Wait("more", 60.0))
-        with pytest.raises(AppTimeout, match="the event loop to end"):
-            loop.close(60.0)
+        with pytest.raises(AppTimeout, match="waited 1 s for the app's event loop to end"):
+            loop.close()
     finally:
         release.set()
     assert f"{__file__}:" in str(first.value)
     assert "in test_a_blocked_loop_is_reported_with_the_line_that_blocks_it.<locals>.block" in str(first.value)
     assert "asyncio.to_thread" in str(first.value)
-    loop.close(5.0)
+    loop.close()
 
 
 def test_an_interrupt_of_the_test_cancels_what_it_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = LoopThread()
+    loop = LoopThread(5.0)
     ended = threading.Event()
     begun = threading.Event()
 
@@ -115,4 +115,4 @@ def test_an_interrupt_of_the_test_cancels_what_it_waited_for(monkeypatch: pytest
             loop.run(stay(), LONG)
         assert ended.wait(5.0)
     finally:
-        loop.close(5.0)
+        loop.close()

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.commands import Command, Explain, Leave, Measure, Mistake, Say, parse_line
@@ -49,6 +49,7 @@ def test_a_mistake_says_what_is_wrong(line: str, says: str) -> None:
     assert says in command.message
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_single_slash_is_never_sent_and_two_send_one(text: str) -> None:
     doubled = parse_line("//" + text)

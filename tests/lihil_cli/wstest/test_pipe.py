@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.pipe import MAX_LINE_BYTES, LineSplitter, PipeReader
@@ -34,6 +34,7 @@ def test_lines_are_the_same_however_the_bytes_arrive(data: bytes, lines: list[st
     assert split(*(data[n : n + 1] for n in range(len(data)))) == lines
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"))), st.data())
 def test_what_was_joined_is_split_again(lines: list[str], data: st.DataObject) -> None:
     joined = "".join(f"{line}\n" for line in lines).encode()

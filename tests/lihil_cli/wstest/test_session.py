@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import (
@@ -260,6 +260,7 @@ OPTIONS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(OPTIONS, st.lists(st.tuples(EVENTS, st.floats(0, 2)), max_size=15))
 def test_whatever_happens_the_order_of_things_holds(options: Options, steps: list[tuple[Event, float]]) -> None:
     now = 0.0
@@ -283,6 +284,7 @@ def test_whatever_happens_the_order_of_things_holds(options: Options, steps: lis
     assert all(payload in came for payload in shown)
 
 
+@settings(deadline=None)
 @given(OPTIONS, st.lists(EVENTS, max_size=10))
 def test_a_tick_at_the_time_it_was_asked_for_gets_somewhere(options: Options, events: list[Event]) -> None:
     """Otherwise the shell would spin; and once closing has begun, ticks alone lead to the end."""
@@ -300,6 +302,7 @@ def test_a_tick_at_the_time_it_was_asked_for_gets_somewhere(options: Options, ev
     assert not was_closing or session.state is State.ENDED
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_every_line_of_a_pipe_arrives_once_and_in_order(lines: list[str]) -> None:
     actions = replay(PIPE, *map(Line, lines[::2]), Opened(), *map(Line, lines[1::2]))

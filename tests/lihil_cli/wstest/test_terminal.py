@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.terminal import Screen, Streams, display_lines, plain_line, process_streams
@@ -48,6 +48,7 @@ def test_a_terminal_gets_every_line_prefixed_harmless_and_cut(payload: str | byt
     assert out.getvalue().decode() == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_puts_a_control_on_the_terminal(text: str) -> None:
     lines = "".join(display_lines(text))

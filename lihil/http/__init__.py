@@ -1,0 +1,1 @@
+"""HTTP: routes by method, the life of one request, responses, streams of events."""

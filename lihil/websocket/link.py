@@ -1,0 +1,145 @@
+"""The ASGI side of one WebSocket: what comes in, what goes out, and who has gone."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketState
+
+from lihil.asgi import WS_CONNECT, WS_DISCONNECT, Message, Receive, Scope, Send
+from lihil.errors import WebSocketDisconnect
+from lihil.websocket.watch import ReadAhead
+
+ABNORMAL_CLOSURE: Final = 1006  # never on the wire: "no close frame was received" (RFC 6455, section 7.1.5)
+
+
+class Phase(Enum):
+    """Where a connection stands, seen from the app (RFC 6455, section 4.1 and 7.1)."""
+
+    CONNECTING = "connecting"  # the handshake is not answered
+    OPEN = "open"
+    REFUSED = "refused"  # the handshake was answered with an HTTP status
+    CLOSED = "closed"  # we closed it, or the peer has gone
+
+
+_STARLETTE_STATES = {
+    Phase.CONNECTING: WebSocketState.CONNECTING,
+    Phase.OPEN: WebSocketState.CONNECTED,
+    Phase.REFUSED: WebSocketState.DISCONNECTED,
+    Phase.CLOSED: WebSocketState.DISCONNECTED,
+}
+
+
+_ENDED = {Phase.REFUSED, Phase.CLOSED}
+
+
+class Link(HTTPConnection):
+    """A connection's messages, its phase, and its end. `WebSocket` gives them their names."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope)
+        self._receive = receive
+        self._send = send
+        self._phase = Phase.CONNECTING
+        self._connected = False
+        self._has_read = False
+        self._is_denying = False  # a denial response is begun and not ended
+        self._disconnect: WebSocketDisconnect | None = None
+        self._read_ahead: ReadAhead | None = None
+        self.receiving = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
+        self.receives = 0
+
+    @property
+    def phase(self) -> Phase:
+        """Where the connection stands."""
+        return self._phase
+
+    @property
+    def client_state(self) -> WebSocketState:
+        """The peer's side, in starlette's words."""
+        if self._disconnect is not None:
+            return WebSocketState.DISCONNECTED
+        return WebSocketState.CONNECTED if self._connected else WebSocketState.CONNECTING
+
+    @property
+    def application_state(self) -> WebSocketState:
+        """Our side, in starlette's words."""
+        return _STARLETTE_STATES[self._phase]
+
+    async def receive(self) -> Message:
+        """The next ASGI message. Raises WebSocketDisconnect when there is none any more."""
+        if self._disconnect is not None:
+            raise self.gone()
+        self.receives += 1
+        self.receiving += 1
+        try:
+            message = await (self._receive() if self._read_ahead is None else self._from_read_ahead(self._read_ahead))
+        finally:
+            self.receiving -= 1
+        kind = message["type"]
+        if kind == WS_DISCONNECT:
+            self._note_disconnect(message)
+        elif kind == WS_CONNECT:
+            self._connected = True
+        else:
+            self._has_read = True
+        return message
+
+    async def _transmit(self, message: Message) -> None:
+        if self._disconnect is not None:
+            raise self.gone()
+        try:
+            await self._send(message)
+        except OSError:  # ASGI spec_version 2.4: how a server says that the peer has gone
+            self._set_gone(ABNORMAL_CLOSURE, "")
+            raise self.gone() from None
+
+    async def _from_read_ahead(self, read_ahead: ReadAhead) -> Message:
+        message = await read_ahead.next()
+        if read_ahead.is_empty:
+            self._read_ahead = None
+        return message
+
+    def read_ahead(self, on_disconnect: Callable[[], None]) -> None:
+        """Read for a handler that does not; called by the disconnect watch, as often as it likes.
+
+        `on_disconnect` is called once at most, and never for an end that the app made itself.
+        """
+
+        def told(message: Message) -> None:
+            is_news = self._phase not in _ENDED
+            self._note_disconnect(message)
+            if is_news:
+                on_disconnect()
+
+        if self._disconnect is not None or self._phase in _ENDED:
+            return
+        if self._read_ahead is None:
+            self._read_ahead = ReadAhead(self._receive, told, is_read=self._has_read)
+        self._read_ahead.resume()
+
+    def stop_reading(self) -> None:
+        """Give up reading ahead: the handler is done."""
+        if self._read_ahead is not None:
+            self._read_ahead.stop()
+
+    async def _await_connect(self) -> None:
+        """The first ASGI message says that the client waits for an answer; it comes before any of ours."""
+        if not self._connected:
+            message = await self.receive()
+            if message["type"] == WS_DISCONNECT:
+                raise self.gone()
+
+    def _note_disconnect(self, message: Message) -> None:
+        self._set_gone(message.get("code", ABNORMAL_CLOSURE), message.get("reason") or "")
+
+    def _set_gone(self, code: int, reason: str) -> None:
+        self._disconnect = WebSocketDisconnect(code, reason)
+        if self._phase not in _ENDED:
+            self._phase = Phase.CLOSED
+
+    def gone(self) -> WebSocketDisconnect:
+        """How the peer went; a fresh exception each time, so that no traceback grows over several raises."""
+        seen = self._disconnect
+        return WebSocketDisconnect(seen.code if seen else ABNORMAL_CLOSURE, seen.reason if seen else "")

@@ -1,0 +1,416 @@
+import asyncio
+import io
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.network import Handshake
+from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.terminal import Streams
+from tests.lihil_cli.wstest.conftest import Outcome, Servers, Talk, accept
+
+PATIENT = Options(linger_s=60.0)
+HUMAN = Streams(None, None, None, stdin_is_tty=True, stdout_is_tty=True, stderr_is_tty=True)
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+async def greet(connection: ServerConnection) -> None:
+    await connection.send("Hello, world!")
+
+
+def test_a_greeting_is_printed_and_the_close_told(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.websocket(greet))
+    assert outcome == Outcome(0, "Hello, world!\n", "closed by the server: 1000 (normal closure)\n")
+
+
+def test_an_echo_in_a_pipe_is_exactly_what_went_in(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.websocket(echo), stdin=b"hi\n\nlast", options=replace(PATIENT, limit=3))
+    assert outcome == Outcome(0, "hi\n\nlast\n", "closed: 1000 (normal closure)\n")
+
+
+def test_a_server_that_takes_its_time_to_accept_loses_nothing(servers: Servers, talk: Talk) -> None:
+    async def think(connection: ServerConnection, request: Request) -> None:
+        await asyncio.sleep(0.5)
+
+    options = replace(PATIENT, limit=1)
+    outcome = talk(servers.websocket(echo, process_request=think), stdin=b"hi\n", options=options)
+    assert outcome.out == "hi\n"
+
+
+def test_more_than_any_buffer_holds_goes_through_and_comes_back(servers: Servers, talk: Talk) -> None:
+    lines = [f"{number} {'x' * 500}" for number in range(4000)]
+
+    def feed() -> None:
+        with os.fdopen(write, "wb") as pipe:
+            pipe.writelines(f"{line}\n".encode() for line in lines)
+
+    read, write = os.pipe()
+    options = replace(PATIENT, limit=len(lines))
+    outcome = talk(servers.websocket(echo), streams=Streams(read, None, None), options=options, watch=feed)
+    os.close(read)
+    assert outcome.code == 0
+    assert outcome.out.splitlines() == lines
+
+
+def test_a_line_longer_than_a_read_is_one_message(servers: Servers, talk: Talk) -> None:
+    def feed() -> None:
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(b"x" * 200_000 + b"\n")
+
+    read, write = os.pipe()
+    options = replace(PATIENT, limit=1)
+    outcome = talk(servers.websocket(echo), streams=Streams(read, None, None), options=options, watch=feed)
+    os.close(read)
+    assert outcome.out == "x" * 200_000 + "\n"
+
+
+def test_a_timeout_far_away_does_not_keep_a_silent_conversation(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.websocket(echo), options=Options(timeout_s=3600, linger_s=0.2))
+    assert outcome == Outcome(0, "", "closed: 1000 (normal closure)\n")
+
+
+def test_messages_given_as_options_go_first(servers: Servers, talk: Talk) -> None:
+    outcome = talk(
+        servers.websocket(echo), stdin=b"third\n", options=replace(PATIENT, messages=("first", "second"), limit=3)
+    )
+    assert outcome.out == "first\nsecond\nthird\n"
+
+
+def test_a_closed_standard_input_is_an_empty_one(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.websocket(greet), streams=Streams(None, None, None))
+    assert (outcome.code, outcome.out) == (0, "Hello, world!\n")
+
+
+def test_an_input_that_is_no_text_is_wrong_use(servers: Servers, talk: Talk) -> None:
+    received: list[str | bytes] = []
+
+    async def listen(connection: ServerConnection) -> None:
+        received.extend([message async for message in connection])
+
+    outcome = talk(servers.websocket(listen), stdin=b"good\n\xff\n")
+    told = "standard input, line 2: not UTF-8, so it cannot be a text message\n"
+    servers.finish()
+    assert outcome == Outcome(ExitCode.USAGE, "", told)
+    assert received == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "exit_code", "told"),
+    [
+        (1000, "", 0, "1000 (normal closure)"),
+        (1001, "bye", 0, "1001 (going away): bye"),
+        (1011, "", 5, "1011 (internal error)"),
+        (4001, "kicked", 5, "4001 (private to the application): kicked"),
+        (4001, "\x1b[2J\u202e", 5, "4001 (private to the application): \\x1b[2J\\u202e"),
+    ],
+)
+def test_the_close_of_the_server_decides_the_exit_code(
+    servers: Servers, talk: Talk, code: int, reason: str, exit_code: int, told: str
+) -> None:
+    async def close(connection: ServerConnection) -> None:
+        await connection.close(code, reason)
+
+    outcome = talk(servers.websocket(close), stdin=None)
+    assert outcome == Outcome(exit_code, "", f"closed by the server: {told}\n")
+
+
+def test_a_dropped_connection_is_told(servers: Servers, talk: Talk) -> None:
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+
+    outcome = talk(servers.raw(drop), stdin=None)
+    assert outcome == Outcome(5, "", "1006 (the connection was lost without a close)\n")
+
+
+def test_a_message_over_the_limit_names_the_option(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.websocket(greet), handshake=Handshake(max_bytes=5))
+    assert outcome.code == 5
+    assert "closed: 1009 (message too big)" in outcome.err
+    assert "--max-size" in outcome.err
+
+
+async def never_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await accept(reader, writer)
+    await asyncio.Event().wait()
+
+
+def test_a_server_that_never_answers_the_close_is_left(servers: Servers, talk: Talk) -> None:
+    outcome = talk(servers.raw(never_close), handshake=Handshake(close_timeout_s=0.05))
+    assert outcome == Outcome(5, "", "the server did not answer the close (1006)\n")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_leaves_a_server_that_does_not_answer(servers: Servers, talk: Talk, times: int) -> None:
+    async def interrupt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+        writer.write(b"\x81\x02hi")
+        await reader.readexactly(2 + 4 + len("here"))  # a frame's head, its mask and the message
+        os.kill(os.getpid(), signal.SIGINT)
+        await reader.readexactly(2 + 4 + 2)  # the Close that the first Ctrl-C leads to
+        if times == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    outcome = talk(servers.raw(interrupt), stdin=None, options=Options(messages=("here",)))
+    assert outcome == Outcome(ExitCode.INTERRUPTED, "hi\n", "the server did not answer the close (1006)\n")
+
+
+def test_ctrl_c_closes_properly_where_the_server_does_too(servers: Servers, talk: Talk) -> None:
+    async def press(connection: ServerConnection) -> None:
+        await connection.recv()  # the client knows that the connection is open
+        os.kill(os.getpid(), signal.SIGINT)
+        await connection.wait_closed()
+
+    outcome = talk(servers.websocket(press), stdin=None, options=Options(messages=("here",)))
+    assert outcome == Outcome(0, "", "closed: 1000 (normal closure)\n")
+
+
+def test_ctrl_c_while_connecting_gives_up(servers: Servers, talk: Talk) -> None:
+    async def press(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    outcome = talk(servers.raw(press), stdin=None)
+    assert outcome == Outcome(ExitCode.INTERRUPTED, "", "interrupted before the connection was open\n")
+
+
+def test_sigterm_ends_at_once(servers: Servers, talk: Talk) -> None:
+    async def end(connection: ServerConnection) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await connection.wait_closed()
+
+    assert talk(servers.websocket(end), stdin=None).code == ExitCode.TERMINATED
+
+
+class Stuck(io.BytesIO):
+    """An output whose reader has stopped reading: the write blocks, until a signal handler raises."""
+
+    def write(self, data: object) -> int:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0
+
+
+def test_a_second_ctrl_c_ends_a_write_that_blocks(servers: Servers, talk: Talk) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        talk(servers.websocket(greet), stdin=None, stdout=Stuck())
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_the_timeout_ends_it_before_and_after_the_handshake(servers: Servers, talk: Talk, silent: bool) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    port = servers.raw(mute) if silent else servers.websocket(echo)
+    outcome = talk(port, stdin=None, options=Options(timeout_s=0.2))
+    assert outcome == Outcome(ExitCode.TIMEOUT, "", "--timeout: 0.2 s have passed\n")
+
+
+def test_no_server_on_this_machine_says_what_to_start(talk: Talk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(CliError) as caught:
+        talk(port)
+    assert caught.value.code == ExitCode.CANNOT_CONNECT
+    assert caught.value.text == (
+        f"error: cannot connect to 127.0.0.1:{port}: connection refused; start the server with `lihil run`"
+    )
+
+
+def test_no_server_elsewhere_does_not_speak_of_lihil_run(talk: Talk) -> None:
+    with pytest.raises(CliError) as caught:
+        talk(Target("ws://unreachable.invalid/"))
+    assert caught.value.code == ExitCode.CANNOT_CONNECT
+    assert "lihil run" not in caught.value.text
+
+
+def test_a_refusal_is_told_harmlessly(servers: Servers, talk: Talk) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = "HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: Bearer \u202e\r\nContent-Length: 14\r\n\r\n"
+        writer.write(head.encode() + b"no \x1b[31m entry")
+        await reader.read()
+
+    outcome = talk(servers.raw(refuse))
+    assert (outcome.code, outcome.out) == (ExitCode.REFUSED, "")
+    lines = outcome.err.splitlines()
+    assert (lines[0], lines[-1]) == ("handshake refused: HTTP 403 Forbidden", "  no \\x1b[31m entry")
+    assert "\\x80" in lines[1]  # a control, whichever way the bytes of a header are read
+    assert outcome.err.replace("\n", "").isprintable()
+
+
+def test_an_answer_that_is_no_http_is_a_refusal_in_one_line(servers: Servers, talk: Talk) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\x1b[2J\r\n\r\n")
+        await reader.read()
+
+    outcome = talk(servers.raw(babble))
+    assert outcome.code == ExitCode.REFUSED
+    assert "gave no valid answer to the handshake" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert "\x1b" not in outcome.err
+
+
+def test_an_unchecked_certificate_is_said_loudly(talk: Talk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    err = io.BytesIO()
+    with pytest.raises(CliError):
+        talk(Target(f"wss://127.0.0.1:{port}/"), handshake=Handshake(insecure=True), stderr=err)
+    assert err.getvalue().startswith(b"WARNING: --insecure")
+
+
+def test_output_that_cannot_be_written_is_told(servers: Servers, talk: Talk) -> None:
+    with open("/dev/full", "wb") as full:
+        outcome = talk(servers.websocket(greet), stdout=full)
+    assert (outcome.code, outcome.err) == (1, "cannot write the output: No space left on device\n")
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(servers: Servers, talk: Talk) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as out:
+        outcome = talk(servers.websocket(greet), stdin=None, stdout=out)
+    assert (outcome.code, outcome.err) == (141, "")
+
+
+class Person:
+    """Somebody at a prompt: keys go in, and everything that the terminal was told comes out."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._screen = io.StringIO()
+
+    def hold(self, port: int, keys: str = "", *, watch: Callable[["Person"], None] | None = None) -> tuple[int, str]:
+        output = Vt100_Output(self._screen, lambda: Size(rows=24, columns=80), enable_cpr=False)
+        with create_pipe_input() as typed, create_app_session(input=typed, output=output):
+            self.type = typed.send_text
+            self.type(keys)
+            outcome = self._talk(port, streams=HUMAN, watch=None if watch is None else lambda: watch(self))
+        return outcome.code, outcome.out + outcome.err + self._screen.getvalue()
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + 10
+        while text not in self._screen.getvalue():
+            assert time.monotonic() < deadline, self._screen.getvalue()
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def person(talk: Talk) -> Person:
+    return Person(talk)
+
+
+def test_lines_typed_at_the_prompt_are_sent_and_answered(servers: Servers, person: Person) -> None:
+    received: list[str | bytes] = []
+
+    async def answer(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                received.append(await connection.recv())
+        received.append(f"{connection.close_code} {connection.close_reason}")
+
+    code, screen = person.hold(servers.websocket(answer), "hi\r//x\r/nonsense\r\r/close 4001 so long\r")
+    servers.finish()
+    assert received == ["hi", "/x", "4001 so long"]
+    assert code == 0
+    assert "connected to ws://127.0.0.1" in screen
+    assert "> hi" in screen
+    assert "unknown command /nonsense" in screen
+    assert "closed: 4001 (private to the application): so long" in screen
+
+
+@pytest.mark.parametrize("keys", ["\x04", "half\x03\x04", "half\x03\x03", "/quit\r"])
+def test_the_prompt_is_left_by_ctrl_d_or_ctrl_c_on_an_empty_line_or_quit(
+    servers: Servers, person: Person, keys: str
+) -> None:
+    received: list[str | bytes] = []
+
+    async def listen(connection: ServerConnection) -> None:
+        received.extend([message async for message in connection])
+        received.append(str(connection.close_code))
+
+    code, screen = person.hold(servers.websocket(listen), keys)
+    servers.finish()
+    assert (code, received) == (0, ["1000"])
+    assert "closed: 1000 (normal closure)" in screen
+
+
+def test_a_ping_from_the_prompt_shows_the_time(servers: Servers, person: Person) -> None:
+    def watch(somebody: Person) -> None:
+        somebody.wait_for("pong after")
+        somebody.type("\x04")
+
+    code, _ = person.hold(servers.websocket(echo), "/ping\r", watch=watch)
+    assert code == 0
+
+
+def test_a_ping_that_is_never_answered_shows_nothing(servers: Servers, person: Person) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+        await reader.readexactly(2)
+
+    code, screen = person.hold(servers.raw(hang_up), "/ping\r")
+    assert code == 5
+    assert "pong" not in screen
+
+
+def test_a_server_that_closes_takes_the_prompt_away(servers: Servers, person: Person) -> None:
+    async def close_on_demand(connection: ServerConnection) -> None:
+        await connection.send(await connection.recv())
+        await connection.close(4001, "kicked")
+
+    code, screen = person.hold(servers.websocket(close_on_demand), "now\rhalf typed")
+    assert code == 5
+    assert "< now" in screen
+    assert "closed by the server: 4001 (private to the application): kicked" in screen
+
+
+def test_a_server_that_closes_at_once_is_heard_all_the_same(servers: Servers, person: Person) -> None:
+    code, screen = person.hold(servers.websocket(greet))
+    assert code == 0
+    assert "< Hello, world!" in screen
+
+
+def test_an_offered_subprotocol_that_was_chosen_is_shown(servers: Servers, talk: Talk) -> None:
+    port = servers.websocket(greet, subprotocols=["chat.v1"])
+    outcome = talk(port, streams=HUMAN, handshake=Handshake(subprotocols=("chat.v1",)))
+    assert ", subprotocol chat.v1;" in outcome.err
+
+
+def test_a_prompt_that_breaks_is_not_swallowed(servers: Servers, talk: Talk) -> None:
+    """A bug in a task of the engine ends the conversation, instead of leaving it without a prompt for ever."""
+
+    class NoTerminal(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("the terminal is on fire")
+
+        def flush(self) -> None:
+            raise RuntimeError("the terminal is on fire")
+
+    output = Vt100_Output(NoTerminal(), lambda: Size(rows=24, columns=80), enable_cpr=False)
+    with (
+        create_pipe_input() as typed,
+        create_app_session(input=typed, output=output),
+        pytest.raises(RuntimeError, match="on fire"),
+    ):
+        talk(servers.websocket(echo), streams=HUMAN)
