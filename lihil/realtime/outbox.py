@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from lihil.asgi import PREPARED
+from lihil.asgi import DIRECT, DirectTransport
 from lihil.errors import WebSocketDisconnect
 from lihil.rfc6455.frames import BINARY, FIN, TEXT, encode_frame
 from lihil.websocket.connection import WebSocket
@@ -60,16 +60,14 @@ class Counts:
 class Outbox:
     """One socket's place in a room. While it keeps up, messages go straight to its transport and nothing is queued."""
 
-    __slots__ = ("_bytes", "_counts", "_drained", "_flushing", "_leave", "_limits", "_queue", "_write", "_ws")
+    __slots__ = ("_bytes", "_counts", "_direct", "_flushing", "_leave", "_limits", "_queue", "_ws")
 
     def __init__(self, ws: WebSocket, limits: Limits, counts: Counts, leave: Callable[[], None]) -> None:
-        lane: dict[str, Any] = (ws.scope.get("extensions") or {}).get(PREPARED) or {}
         self._ws = ws
         self._limits = limits
         self._counts = counts
         self._leave = leave
-        self._write: Callable[[bytes], bool] | None = lane.get("write")
-        self._drained: Callable[[], Awaitable[None]] | None = lane.get("drained")
+        self._direct: DirectTransport | None = (ws.scope.get("extensions") or {}).get(DIRECT)
         self._queue: deque[Prepared] = deque()
         self._bytes = 0
         self._flushing: asyncio.Task[None] | None = None
@@ -86,9 +84,9 @@ class Outbox:
 
     def offer(self, message: Prepared) -> None:
         """Send a message, now or when the socket has caught up. Never waits."""
-        if self._write is not None and not self._queue:
+        if self._direct is not None and not self._queue:
             try:
-                if self._write(message.frame):
+                if self._direct.write_prepared(message.frame):
                     self._counts.sent += 1
                     return
             except OSError:
@@ -154,14 +152,14 @@ class Outbox:
 
     async def _send_one(self) -> None:
         message = self._queue[0]
-        if self._write is None or self._drained is None:
+        if self._direct is None:
             self._take(message)
             send = self._ws.send_text if isinstance(message.payload, str) else self._ws.send_bytes
             await send(message.payload)  # type: ignore[arg-type]
-        elif self._write(message.frame):
+        elif self._direct.write_prepared(message.frame):
             self._take(message)
         else:
-            await self._drained()
+            await self._direct.drained()
 
     def _take(self, message: Prepared) -> None:
         if self._queue and self._queue[0] is message:

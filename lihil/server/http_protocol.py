@@ -59,7 +59,9 @@ class HTTPProtocol(HttpToolsProtocol):
         """
         upgrade = sys.exc_info()[1]
         kind = self.ws_protocol_class
-        if not (isinstance(upgrade, HttpParserUpgrade) and isinstance(kind, type) and issubclass(kind, WebSocketProtocol)):
+        if not (
+            isinstance(upgrade, HttpParserUpgrade) and isinstance(kind, type) and issubclass(kind, WebSocketProtocol)
+        ):
             super().handle_websocket_upgrade()
             return
         self.connections.discard(self)

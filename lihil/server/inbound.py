@@ -51,6 +51,13 @@ class Inbound:
             if self._waiting is not None and not self._waiting.done():
                 self._waiting.set_result(message)
 
+    def drain(self) -> list[Message]:
+        """Every message that waits, taken at once."""
+        taken = [message for message, _ in self._messages]
+        self._messages.clear()
+        self.size = 0
+        return taken
+
     async def get(self) -> Message:
         """The next message, at once when one waits."""
         if self._messages:

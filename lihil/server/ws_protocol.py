@@ -12,6 +12,7 @@ Both directions are bounded in bytes: reading stops while the app is behind, `se
 import asyncio
 import logging
 from asyncio import TimerHandle
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
@@ -23,7 +24,18 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from lihil import asgi
-from lihil.asgi import PREPARED, WEBSOCKET, WS_CLOSE, WS_CONNECT, WS_DENIAL, WS_DISCONNECT, WS_RECEIVE, WS_SEND, Message, Scope
+from lihil.asgi import (
+    DIRECT,
+    WEBSOCKET,
+    WS_CLOSE,
+    WS_CONNECT,
+    WS_DENIAL,
+    WS_DISCONNECT,
+    WS_RECEIVE,
+    WS_SEND,
+    Message,
+    Scope,
+)
 from lihil.rfc6455 import deflate as permessage_deflate
 from lihil.rfc6455.close import CloseCode
 from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Role
@@ -85,6 +97,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._is_reading = True
         self._timer: TimerHandle | None = None
         self._awaits_pong = False
+        self._on_message: Callable[[str | bytes], None] | None = None
 
     # What the transport calls
 
@@ -176,7 +189,7 @@ class WebSocketProtocol(asyncio.Protocol):
             "headers": list(head.fields),
             "subprotocols": list(self._offer.subprotocols),
             "state": self._app_state.copy(),
-            "extensions": {WS_DENIAL: {}, PREPARED: {"write": self.write_prepared, "drained": self.drained}},
+            "extensions": {WS_DENIAL: {}, DIRECT: self},
         }
 
     async def _run_app(self) -> None:
@@ -261,11 +274,22 @@ class WebSocketProtocol(asyncio.Protocol):
         else:
             self._answer(message["type"], message)
 
-    def write_prepared(self, frame: bytes) -> bool:
-        """The broadcast lane: write a whole frame that is framed already; False while the peer is too far behind.
+    # The short way: lihil.asgi.DirectTransport
 
-        Raises PeerGoneError when it has gone.
-        """
+    def listen(self, on_message: Callable[[str | bytes], None]) -> None:
+        self._on_message = on_message
+        for message in self._inbound.drain():
+            on_message(message["text"] if message.get("text") is not None else message["bytes"])
+        self._regulate()
+
+    def send_now(self, payload: str | bytes) -> bool:
+        if not self._is_open:
+            raise PeerGoneError
+        connection = self._connection
+        self._transport.write(connection.send_text(payload) if type(payload) is str else connection.send_bytes(payload))
+        return self._writable is None
+
+    def write_prepared(self, frame: bytes) -> bool:
         if not self._is_open:
             raise PeerGoneError
         if self._writable is not None:
@@ -274,7 +298,6 @@ class WebSocketProtocol(asyncio.Protocol):
         return True
 
     async def drained(self) -> None:
-        """Wait until the peer has caught up, or is gone."""
         if self._writable is not None:
             await asyncio.shield(self._writable)
 
@@ -302,10 +325,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Read frames until the app is behind by HIGH_BYTES; the rest waits and is not even inflated."""
-        inbound = self._inbound
+        inbound, on_message = self._inbound, self._on_message
         for event in self._connection.receive(data, HIGH_BYTES - inbound.size):
             kind = type(event)
-            if kind is str:
+            if on_message is not None and (kind is str or kind is bytes):
+                self._hand_over(on_message, cast("str | bytes", event))
+            elif kind is str:
                 inbound.put({"type": WS_RECEIVE, "text": event}, len(cast(str, event)))
             elif kind is bytes:
                 inbound.put({"type": WS_RECEIVE, "bytes": event}, len(cast(bytes, event)))
@@ -314,8 +339,18 @@ class WebSocketProtocol(asyncio.Protocol):
         output = self._connection.take_output()
         if output:
             self._transport.write(output)
-        if inbound.size >= HIGH_BYTES or output:
+        if inbound.size >= HIGH_BYTES or output or self._writable is not None:
             self._regulate()
+
+    def _hand_over(self, on_message: Callable[[str | bytes], None], payload: str | bytes) -> None:
+        if not self._is_open:
+            return
+        try:
+            on_message(payload)
+        except Exception as exc:
+            logger.error("Exception in a WebSocket listener\n", exc_info=exc)
+            if self._is_open:
+                self._begin_close(CloseCode.INTERNAL_ERROR, "Internal Server Error")
 
     def _control(self, event: Event) -> None:
         if isinstance(event, Pong):
