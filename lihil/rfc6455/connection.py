@@ -67,9 +67,10 @@ class Connection(Receiver):
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         max_fragments: int = DEFAULT_MAX_FRAGMENTS,
         deflate: Deflate | None = None,
+        keeps_end_apart: bool = False,
         make_key: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        super().__init__(role, max_message_bytes, max_fragments, deflate)
+        super().__init__(role, max_message_bytes, max_fragments, deflate, keeps_end_apart=keeps_end_apart)
         self.close_sent: Close | None = None
         self._deflate = deflate
         self._is_plain = self._is_server  # small frames go out as they are: neither masked nor compressed

@@ -39,8 +39,10 @@ class Receiver(ABC):
         "_first",
         "_has_buffered",
         "_header_bytes",
+        "_held_error",
         "_incoming",
         "_is_server",
+        "_keeps_end_apart",
         "_key",
         "_later",
         "_max_bytes",
@@ -51,8 +53,18 @@ class Receiver(ABC):
         "state",
     )
 
-    def __init__(self, role: Role, max_message_bytes: int, max_fragments: int, deflate: Deflate | None) -> None:
+    def __init__(
+        self,
+        role: Role,
+        max_message_bytes: int,
+        max_fragments: int,
+        deflate: Deflate | None,
+        *,
+        keeps_end_apart: bool,
+    ) -> None:
         self.state = State.OPEN
+        self._keeps_end_apart = keeps_end_apart
+        self._held_error: ProtocolError | None = None
         self._is_server = role is Role.SERVER
         self._header_bytes = 6 if self._is_server else 2  # of the shortest frames that are received
         self._max_bytes = max_message_bytes
@@ -80,7 +92,7 @@ class Receiver(ABC):
 
     @property
     def has_buffered(self) -> bool:
-        """Whether `receive(b"", n)` may give more: its `max_bytes` was reached before all bytes were looked at."""
+        """Whether `receive(b"", n)` may give more: `max_bytes` was reached, or an end is kept apart."""
         return self._has_buffered
 
     def receive(self, data: bytes, max_bytes: int | None = None) -> list[Event]:
@@ -89,7 +101,8 @@ class Receiver(ABC):
         With `max_bytes` it stops after the event that brings them to that size, each counted with its payload in bytes
         and EVENT_BYTES; `receive(b"", n)` goes on while `has_buffered`. So a read full of compressed messages is
         inflated no faster than somebody takes them, and a flood of empty ones costs no more memory than others.
-        After a close frame or a failure nothing is looked at any more (sections 5.5.1 and 7.1.7).
+        After a close frame or a failure nothing is looked at any more (sections 5.5.1 and 7.1.7). A connection that
+        keeps its end apart gives neither behind a message of the same call: until then the message can be answered.
         """
         if len(data) <= self._whole_read_bytes and (max_bytes is None or max_bytes > 0):
             message = self._only_message(data)
@@ -102,11 +115,24 @@ class Receiver(ABC):
         try:
             self._read(data, events)
         except ProtocolError as exc:
-            events.append(self._fail(exc.code, exc.reason))
+            if self._is_behind_message(events):
+                self._hold(exc)
+            else:
+                events.append(self._fail(exc.code, exc.reason))
         return events
+
+    def _is_behind_message(self, events: list[Event]) -> bool:
+        return self._keeps_end_apart and any(isinstance(event, str | bytes) for event in events)
+
+    def _hold(self, error: ProtocolError) -> None:
+        self._forget()
+        self._held_error = error
+        self._has_buffered = True
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         """Each byte is copied a bounded number of times, however small the budgets and the reads are."""
+        if self._held_error is not None:
+            raise self._held_error
         if not self._buffer:
             self._buffer, self._position = data, 0
         elif data:
@@ -187,6 +213,9 @@ class Receiver(ABC):
             return position
         key = data[start - 4 : start] if self._is_server else b""
         if first & 0x08:
+            if first == FIN | CLOSE and self._is_behind_message(events):
+                self._budget = 0
+                return position
             payload = data[start:stop]
             self._budget -= length + EVENT_BYTES
             self._control_frame(first & 0x0F, apply_mask(payload, key) if key else payload, events)
@@ -236,8 +265,12 @@ class Receiver(ABC):
             self._budget -= self._incoming.size + EVENT_BYTES
 
     def _stop(self) -> None:
-        """Read no more, and forget what was not read."""
         self.state = State.CLOSED
+        self._held_error = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was received and not dealt with."""
         self._buffer = b""
         self._later.clear()
         self._has_buffered = False
