@@ -241,7 +241,7 @@ def test_our_client_and_our_server_understand_each_other(key: bytes, names: list
 def test_the_websockets_library_accepts_our_request_and_we_its_answer() -> None:
     server = ServerProtocol(
         extensions=[ServerPerMessageDeflateFactory(server_max_window_bits=11)], subprotocols=[Subprotocol("chat")]
-    )  # type: ignore[list-item]
+    )
     offer = DeflateOptions(client_max_window_bits=12)
     server.receive_data(encode_request("example", "/", KEY, subprotocols=["chat"], deflate_offer=offer))
     (asked,) = server.events_received()
