@@ -36,7 +36,7 @@ def test_a_payload_of_one_byte_is_refused() -> None:
         parse_close(b"\x03")
 
 
-@pytest.mark.parametrize("reason", [b"\xff", b"\xed\xa0\x80", b"caf\xc3"])
+@pytest.mark.parametrize("reason", [b"\xff", b"\xed\xa0\x80", b"z\xc3"])
 def test_a_reason_that_is_not_utf8_is_told_apart(reason: bytes) -> None:
     with pytest.raises(UnicodeDecodeError):
         parse_close(b"\x03\xe8" + reason)

@@ -131,7 +131,7 @@ def test_no_field_breaks_out_of_its_line(text: str) -> None:
             broken()
 
 
-@pytest.mark.parametrize("target", ["", "/a b", "/caf\u00e9", "/\t"])
+@pytest.mark.parametrize("target", ["", "/a b", "/z\u00e9", "/\t"])
 def test_a_request_target_is_visible_ascii(target: str) -> None:
     with pytest.raises(ValueError, match="target"):
         encode_request("host", target, KEY)

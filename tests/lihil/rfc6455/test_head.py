@@ -28,7 +28,7 @@ def test_fields_are_found_by_name_and_lists_by_member() -> None:
         (b"HTTP/1.1 101 Switching Protocols", 1, 101, b"Switching Protocols"),
         (b"HTTP/1.0 404 ", 0, 404, b""),
         (b"HTTP/1.1 200", 1, 200, b""),
-        (b"HTTP/1.1 500 caf\xe9", 1, 500, b"caf\xe9"),
+        (b"HTTP/1.1 500 z\xe9", 1, 500, b"z\xe9"),
     ],
 )
 def test_a_response_is_parsed(line: bytes, minor: int, status: int, phrase: bytes) -> None:
