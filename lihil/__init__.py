@@ -16,6 +16,8 @@ from lihil.http.responses import HTML, EventStream, Json, Text
 from lihil.http.route import Route
 from lihil.http.sse import SSE
 from lihil.markers import AsyncResource, Ignore, NodeMeta, Param, Resource, use
+from lihil.realtime.broadcaster import Broadcaster
+from lihil.realtime.outbox import WhenFull
 from lihil.version import VERSION
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.route import WebSocketRoute
@@ -28,6 +30,7 @@ __all__ = [
     "Annotated",
     "AsyncResource",
     "AsyncScope",
+    "Broadcaster",
     "DependentNode",
     "EventStream",
     "Graph",
@@ -49,6 +52,7 @@ __all__ = [
     "WebSocket",
     "WebSocketDisconnect",
     "WebSocketRoute",
+    "WhenFull",
     "__version__",
     "field",
     "status",

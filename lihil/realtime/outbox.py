@@ -1,16 +1,19 @@
 """What waits for one socket that is slower than the room: bounded, with a rule for when the bound is reached."""
 
 import asyncio
-from collections import deque
+import logging
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from lihil.asgi import DIRECT, DirectTransport
-from lihil.errors import WebSocketDisconnect
+from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.rfc6455.frames import BINARY, FIN, TEXT, encode_frame
 from lihil.websocket.connection import WebSocket
+
+logger = logging.getLogger("lihil.realtime")
 
 TRY_AGAIN_LATER: Final = 1013
 
@@ -26,7 +29,7 @@ class WhenFull(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a socket may fall behind before its rule applies."""
+    """How far a socket may fall behind before its rule applies; one message may wait however large it is."""
 
     max_messages: int = 256
     max_bytes: int = 1_048_576
@@ -39,10 +42,11 @@ class Prepared:
 
     payload: str | bytes
     frame: bytes
-    key: Hashable = None
+    key: Hashable  # what it is the latest of, or its number
 
     @classmethod
-    def of(cls, payload: str | bytes, key: Hashable = None) -> "Prepared":
+    def of(cls, payload: str | bytes, key: Hashable) -> "Prepared":
+        """Raises UnicodeEncodeError for a lone surrogate."""
         if isinstance(payload, str):
             return cls(payload, encode_frame(FIN | TEXT, payload.encode()), key)
         return cls(payload, encode_frame(FIN | BINARY, payload), key)
@@ -60,17 +64,17 @@ class Counts:
 class Outbox:
     """One socket's place in a room. While it keeps up, messages go straight to its transport and nothing is queued."""
 
-    __slots__ = ("_bytes", "_counts", "_direct", "_flushing", "_leave", "_limits", "_queue", "_ws")
+    __slots__ = ("_bytes", "_counts", "_direct", "_leave", "_limits", "_queue", "_task", "_ws")
 
-    def __init__(self, ws: WebSocket, limits: Limits, counts: Counts, leave: Callable[[], None]) -> None:
+    def __init__(self, ws: WebSocket, limits: Limits, counts: Counts, leave: Callable[[WebSocket], None]) -> None:
         self._ws = ws
         self._limits = limits
         self._counts = counts
         self._leave = leave
         self._direct: DirectTransport | None = (ws.scope.get("extensions") or {}).get(DIRECT)
-        self._queue: deque[Prepared] = deque()
+        self._queue: OrderedDict[Hashable, Prepared] = OrderedDict()
         self._bytes = 0
-        self._flushing: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # sends what waits
 
     @property
     def queued(self) -> int:
@@ -82,87 +86,84 @@ class Outbox:
         """The size of the messages that wait, as frames."""
         return self._bytes
 
-    def offer(self, message: Prepared) -> None:
-        """Send a message, now or when the socket has caught up. Never waits."""
-        if self._direct is not None and not self._queue:
+    def offer(self, message: Prepared) -> bool:
+        """Send a message, now or when the socket has caught up. False when the socket has to be closed for it.
+
+        Never waits, and never raises.
+        """
+        if self._task is None and self._direct is not None:
             try:
                 if self._direct.write_prepared(message.frame):
                     self._counts.sent += 1
-                    return
+                    return True
             except OSError:
-                self._leave()
-                return
-        if self._make_room(message):
-            self._queue.append(message)
-            self._bytes += len(message.frame)
-            if self._flushing is None:
-                self._flushing = asyncio.ensure_future(self._flush())
+                self._leave(self._ws)
+                return True
+        if self._limits.when_full is WhenFull.LATEST and message.key in self._queue:
+            self._drop(message.key)
+        if self._is_full(message) and not self._make_room(message):
+            return self._limits.when_full is WhenFull.DROP_NEWEST
+        self._queue[message.key] = message
+        self._bytes += len(message.frame)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send_queued())
+        return True
 
     def stop(self) -> None:
         """Forget what waits."""
         self._queue.clear()
         self._bytes = 0
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-
-    def _make_room(self, message: Prepared) -> bool:
-        """Apply the rule when the queue is full; whether `message` may be queued."""
-        rule = self._limits.when_full
-        if rule is WhenFull.LATEST:
-            self._forget(message.key)
-        if not self._is_full(message):
-            return True
-        if rule is WhenFull.DROP_NEWEST:
-            self._counts.dropped += 1
-            return False
-        if rule is WhenFull.DROP_OLDEST:
-            while self._queue and self._is_full(message):
-                self._drop(self._queue.popleft())
-            return True
-        self._counts.closed += 1
-        self._leave()
-        asyncio.ensure_future(self._ws.close(TRY_AGAIN_LATER, "too slow for this room"))
-        return False
+        if self._task is not None:
+            self._task.cancel()
 
     def _is_full(self, message: Prepared) -> bool:
-        limits = self._limits
-        return len(self._queue) >= limits.max_messages or self._bytes + len(message.frame) > limits.max_bytes
+        queue, limits = self._queue, self._limits
+        return bool(queue) and (
+            len(queue) >= limits.max_messages or self._bytes + len(message.frame) > limits.max_bytes
+        )
 
-    def _forget(self, key: Hashable) -> None:
-        for waiting in self._queue:
-            if waiting.key == key:
-                self._queue.remove(waiting)
-                self._drop(waiting)
-                return
+    def _make_room(self, message: Prepared) -> bool:
+        """Apply the rule for a full queue; whether `message` may be queued then."""
+        if self._limits.when_full is WhenFull.DROP_OLDEST:
+            while self._is_full(message):
+                self._drop(next(iter(self._queue)))
+            return True
+        if self._limits.when_full is WhenFull.DROP_NEWEST:
+            self._counts.dropped += 1
+        return False
 
-    def _drop(self, message: Prepared) -> None:
-        self._bytes -= len(message.frame)
+    def _drop(self, key: Hashable) -> None:
+        self._bytes -= len(self._queue.pop(key).frame)
         self._counts.dropped += 1
 
-    async def _flush(self) -> None:
+    async def _send_queued(self) -> None:
         """Send what waits, in order, as fast as the socket takes it."""
         try:
             while self._queue:
-                await self._send_one()
-        except (WebSocketDisconnect, OSError):
-            self._leave()
+                await (self._send_first() if self._direct is None else self._write_first(self._direct))
+        except (WebSocketDisconnect, WebSocketStateError, OSError):
+            self._leave(self._ws)
+        except Exception as exc:  # what another server raises for a closed socket is not said anywhere
+            logger.warning("a WebSocket leaves its room: it cannot be sent to", exc_info=exc)
+            self._leave(self._ws)
         finally:
-            self._flushing = None
+            self._task = None
 
-    async def _send_one(self) -> None:
-        message = self._queue[0]
-        if self._direct is None:
-            self._take(message)
-            send = self._ws.send_text if isinstance(message.payload, str) else self._ws.send_bytes
-            await send(message.payload)  # type: ignore[arg-type]
-        elif self._direct.write_prepared(message.frame):
-            self._take(message)
+    async def _write_first(self, direct: DirectTransport) -> None:
+        if direct.write_prepared(next(iter(self._queue.values())).frame):
+            self._take_first()
         else:
-            await self._direct.drained()
+            await direct.drained()
 
-    def _take(self, message: Prepared) -> None:
-        if self._queue and self._queue[0] is message:
-            self._queue.popleft()
-            self._bytes -= len(message.frame)
-            self._counts.sent += 1
+    async def _send_first(self) -> None:
+        message = self._take_first()
+        if isinstance(message.payload, str):
+            await self._ws.send_text(message.payload)
+        else:
+            await self._ws.send_bytes(message.payload)
+
+    def _take_first(self) -> Prepared:
+        _, message = self._queue.popitem(last=False)
+        self._bytes -= len(message.frame)
+        self._counts.sent += 1
+        return message

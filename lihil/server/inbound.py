@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from lihil.asgi import Message
+from lihil.asgi import WS_RECEIVE, Message
 
 HIGH_BYTES: Final = 262_144
 """From here on nothing is read or inflated any more."""
@@ -17,7 +17,7 @@ OVERHEAD_BYTES: Final = 256
 
 
 class Inbound:
-    """A queue for one reader, the app. Once `end` was called and the queue is empty, it gets the last message for ever."""
+    """A queue for the app. Once `end` was called and the queue is empty, it gives the last message for ever."""
 
     __slots__ = ("_last", "_loop", "_messages", "_waiting", "size")
 
@@ -30,7 +30,18 @@ class Inbound:
 
     @property
     def has_ended(self) -> bool:
+        """Whether nothing can be put any more."""
         return self._last is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the app has taken every message."""
+        return not self._messages
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the app waits for the next message."""
+        return self._waiting is not None and not self._waiting.done()
 
     def put(self, message: Message, payload_bytes: int) -> None:
         """Add a message, or hand it to the app that waits; after the end it is dropped, for nobody takes it."""
@@ -51,28 +62,42 @@ class Inbound:
             if self._waiting is not None and not self._waiting.done():
                 self._waiting.set_result(message)
 
-    def drain(self) -> list[Message]:
-        """Every message that waits, taken at once."""
-        taken = [message for message, _ in self._messages]
+    def drain(self) -> list[str | bytes]:
+        """The payloads of all the peer's messages that wait, taken at once."""
+        taken = [_payload(message) for message, _ in self._messages if message["type"] == WS_RECEIVE]
         self._messages.clear()
         self.size = 0
         return taken
 
     async def get(self) -> Message:
-        """The next message, at once when one waits."""
-        if self._messages:
-            message, size = self._messages.popleft()
-            self.size -= size
-            return message
-        if self._last is not None:
-            return self._last
-        waiting = self._waiting = self._loop.create_future()
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled():  # handed over, and cancelled before it was looked at
-                self._messages.appendleft((waiting.result(), OVERHEAD_BYTES))
-                self.size += OVERHEAD_BYTES
-            raise
-        finally:
-            self._waiting = None
+        """The next message, at once when one waits. Several tasks may ask; each message goes to one of them."""
+        while not self._messages:
+            if self._last is not None:
+                return self._last
+            if self._waiting is not None:
+                await asyncio.wait([self._waiting])
+                continue
+            waiting: asyncio.Future[Message] = self._loop.create_future()
+            self._waiting = waiting
+            try:
+                return await waiting
+            except asyncio.CancelledError:
+                self._put_back(waiting)
+                raise
+            finally:
+                self._waiting = None
+        message, size = self._messages.popleft()
+        self.size -= size
+        return message
+
+    def _put_back(self, waiting: asyncio.Future[Message]) -> None:
+        """What was handed over to a task that was cancelled before it looked at it is the next message again."""
+        if not waiting.cancelled() and (message := waiting.result()) is not self._last:
+            size = len(_payload(message)) + OVERHEAD_BYTES
+            self._messages.appendleft((message, size))
+            self.size += size
+
+
+def _payload(message: Message) -> str | bytes:
+    payload: str | bytes = message["text"] if "text" in message else message.get("bytes", b"")
+    return payload
