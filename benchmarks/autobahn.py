@@ -2,7 +2,7 @@
 
     python benchmarks/autobahn.py --python2 python2.7 [--role server|client|both] [--groups core,limits,deflate]
 
-`deflate` takes up to half an hour in a role; `deflate-short` is a part of it that takes a minute.
+`deflate` takes a quarter of an hour in a role; `deflate-short` is a part of it that takes a minute.
 
 The suite needs Python 2.7. Its environment is made below build/autobahn at the first run, and its reports with every
 frame of every case are left there. The exit code is 1 when a case is FAILED or NON-STRICT, 2 when it could not run.
@@ -41,7 +41,7 @@ GROUPS: Final = {
     "core": (("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"), 247),
     "limits": (("9.*",), 54),
     "deflate": (("12.*", "13.*"), 216),
-    # Every kind of data and every set of parameters, without the large messages: a minute instead of half an hour.
+    # Every kind of data and every set of parameters, without the large messages: a minute instead of a quarter of an hour.
     "deflate-short": (tuple(f"{kind}.{case}" for kind in KINDS for case in range(1, 8)), 84),
 }
 DEFAULT_GROUPS: Final = "core,limits,deflate"
