@@ -41,7 +41,7 @@ GROUPS: Final = {
     "core": (("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"), 247),
     "limits": (("9.*",), 54),
     "deflate": (("12.*", "13.*"), 216),
-    # Every kind of data and every set of parameters, without the large messages: a minute instead of a quarter of an hour.
+    # Every kind of data and every set of parameters without the large messages: a minute, not a quarter of an hour.
     "deflate-short": (tuple(f"{kind}.{case}" for kind in KINDS for case in range(1, 8)), 84),
 }
 DEFAULT_GROUPS: Final = "core,limits,deflate"
