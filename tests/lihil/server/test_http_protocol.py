@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_half_open_connection_does_not_hold_up_a_stop() -> None:
 
 def test_a_header_line_that_never_ends_is_cut_off() -> None:
     with serving(echo) as server, server.client() as client:
-        with pytest.raises(OSError, match="reset|pipe"):
+        with pytest.raises(OSError, match=r"reset|pipe"):
             client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * (1 << 26))
         assert server.is_alive()
 
@@ -58,10 +59,8 @@ def test_a_header_line_that_never_ends_is_cut_off() -> None:
 @pytest.mark.parametrize("line", [b"X: " + b"x" * (1 << 20), b"\r\n".join(b"a: b" for _ in range(30_000))])
 def test_too_large_a_head_is_refused(line: bytes) -> None:
     with serving(echo) as server, server.client() as client:
-        try:
+        with suppress(OSError):  # it may have hung up meanwhile
             client.send(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n")
-        except OSError:
-            pass  # it hung up meanwhile
         assert client.rest()[:13] in {b"HTTP/1.1 431 ", b""}
         assert server.is_alive()
 
@@ -195,7 +194,7 @@ class Slow:
 def test_a_head_that_waits_behind_an_answer_has_time() -> None:
     async def talk() -> None:
         slow = Slow()
-        protocol, transport = connect(slow, Hasty)
+        _, transport = connect(slow, Hasty)
         send(transport, GET + GET[:-2])
         await asyncio.sleep(2 * Hasty.head_timeout_s)
         assert not transport.is_closing()

@@ -49,9 +49,9 @@ def test_who_waits_gets_the_next_message_and_the_end_at_once() -> None:
         for expected, give in ((message("a"), inbound.put), (END, lambda last, _: inbound.end(last))):
             waiting = asyncio.create_task(inbound.get())
             await settle()
-            assert inbound.is_awaited
+            was_awaited = inbound.is_awaited
             give(expected, 1)
-            assert not inbound.is_awaited
+            assert (was_awaited, inbound.is_awaited) == (True, False)
             assert await waiting == expected
         assert inbound.size == 0
 

@@ -1,4 +1,4 @@
-"""The two ends a test needs: a server on a free port in a thread, and a client that says on the wire what it is told."""
+"""The two ends a test needs: a server on a free port in a thread, and a client that sends what it is told to."""
 
 import asyncio
 import socket
@@ -72,6 +72,12 @@ class Client:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    def flood(self, data: bytes, after: Callable[[], object] = bool) -> None:
+        """Send without an end, until the server does something about it."""
+        while True:
+            self.send(data)
+            after()
 
     def open(self, target: str = "/", *, deflate: bool = False, **fields: str) -> str:
         """Shake hands and give back the answer's head."""
@@ -198,7 +204,7 @@ class Recorder(asyncio.Transport):
         self.protocol: asyncio.Protocol | None = None
         self.written = b""
         self.buffered = 0
-        self.is_reading_on = True
+        self._is_paused = False
         self.closed = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -210,12 +216,15 @@ class Recorder(asyncio.Transport):
         return self.buffered
 
     def pause_reading(self) -> None:
-        assert self.is_reading_on
-        self.is_reading_on = False
+        assert not self._is_paused
+        self._is_paused = True
 
     def resume_reading(self) -> None:
-        assert not self.is_reading_on
-        self.is_reading_on = True
+        assert self._is_paused
+        self._is_paused = False
+
+    def is_reading(self) -> bool:
+        return not self._is_paused
 
     def is_closing(self) -> bool:
         return self.closed.is_set()
