@@ -14,6 +14,8 @@ from lihil.http.responses import HTML, EventStream, Json, Text
 from lihil.http.route import Route
 from lihil.http.sse import SSE
 from lihil.markers import AsyncResource, Ignore, NodeMeta, Param, Resource, use
+from lihil.realtime.broadcaster import Broadcaster
+from lihil.realtime.outbox import WhenFull
 from lihil.version import VERSION
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.route import WebSocketRoute
@@ -29,6 +31,7 @@ __all__ = [
     "Annotated",
     "AsyncResource",
     "AsyncScope",
+    "Broadcaster",
     "DependentNode",
     "EventStream",
     "Graph",
@@ -50,6 +53,7 @@ __all__ = [
     "WebSocket",
     "WebSocketDisconnect",
     "WebSocketRoute",
+    "WhenFull",
     "__version__",
     "field",
     "status",

@@ -55,3 +55,36 @@ LIFESPAN_SHUTDOWN_FAILED = "lifespan.shutdown.failed"
 # A scope extension of our own: `scope["extensions"]["lihil.error"]` is a callable that is given each exception
 # which a handler did not catch. The test client uses it to show the real cause; servers leave it out.
 ERROR_HOOK = "lihil.error"
+
+# A scope extension of our own server: `scope["extensions"]["lihil.direct"]` is a `DirectTransport`.
+DIRECT = "lihil.direct"
+
+
+class DirectTransport(Protocol):
+    """The short way to one open WebSocket, past ASGI's queues and tasks. Absent on other servers and in memory.
+
+    Messages sent here and messages sent through ASGI keep their order: it is the same transport. Every call is made in
+    the event loop's thread and, but for `drained`, comes back at once.
+    """
+
+    def listen(self, on_message: Callable[[str | bytes], None]) -> None:
+        """From now on call `on_message` for each message as it is read; `receive` gives only the disconnect.
+
+        Messages that wait already are delivered first. Reading stops while the peer does not take what is sent. An
+        exception of `on_message` ends the connection with 1011.
+        """
+
+    def send_now(self, payload: str | bytes) -> bool:
+        """Send a message as ASGI's send would, compressed where that was agreed; False when the peer is behind.
+
+        The message is taken in either case. Raises OSError when the peer has gone.
+        """
+
+    def write_prepared(self, frame: bytes) -> bool:
+        """Write a whole frame that is framed already; False, and nothing written, while the peer is behind.
+
+        Raises OSError when the peer has gone.
+        """
+
+    async def drained(self) -> None:
+        """Wait until the peer has caught up, or is gone."""

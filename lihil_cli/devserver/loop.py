@@ -130,7 +130,7 @@ class _Follower:
         names = [os.path.relpath(path, self._place.root) for path in paths[:_NAMED]]
         more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
         say(f"changed: {', '.join(names)}{more}; loading")
-        self._worker.stop(signal.SIGTERM)
+        self._worker.replace()
         for path in paths:
             forget_bytecode(path)
         self._generation += 1

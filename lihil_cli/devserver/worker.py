@@ -7,13 +7,15 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import cast
 
-import uvicorn
+from uvicorn import Config
 
+from lihil.server.serve import RELOAD, Server, make_config
 from lihil_cli.console import escape_terminal
 from lihil_cli.devserver.lifespan import WatchedApp
 from lihil_cli.devserver.logs import logging_config
@@ -38,17 +40,23 @@ class Plan:
     colour: bool
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it is ready and hurries when a person is waiting."""
+class _Server(Server):
+    """The server, which says when it is ready and hurries when a person is waiting."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: Config, on_ready: Callable[[], None], is_replaced: threading.Event) -> None:
         super().__init__(config)
         self.on_ready = on_ready
+        self.is_replaced = is_replaced
 
     async def main_loop(self) -> None:
         # Not at the end of startup(): a signal that came right after it would end uvicorn without the app's shutdown.
         self.on_ready()
         await super().main_loop()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.is_replaced.is_set():
+            self.closing = RELOAD
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGINT:
@@ -56,25 +64,28 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(plan: Plan, listener: socket.socket, on_ready: Callable[[App], None]) -> None:
+def serve(
+    plan: Plan,
+    listener: socket.socket,
+    on_ready: Callable[[App], None],
+    is_replaced: threading.Event | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` gets the app once it accepts connections.
 
+    Once `is_replaced` is set, WebSockets are told that a new generation of the app follows, and not that it ends.
     Raises CliError when the app cannot be imported or its lifespan fails; a signal comes out as uvicorn leaves it, by
     way of the handler that was set before.
     """
     app = load_app(plan.target)
     watched = WatchedApp(app, plan.target.root)
-    config = uvicorn.Config(
+    config = make_config(
         watched,
-        interface="asgi3",
         log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=plan.grace_s > QUICK_GRACE_S),
         log_level=plan.log_level,
         timeout_graceful_shutdown=_seconds(plan.grace_s),
-        server_header=False,
-        workers=1,
     )
     try:
-        _Server(config, lambda: on_ready(app)).run(sockets=[listener])
+        _Server(config, lambda: on_ready(app), is_replaced or threading.Event()).run(sockets=[listener])
     except SystemExit:
         if not watched.failure:
             raise
@@ -97,9 +108,10 @@ def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
     signal.signal(signal.SIGTERM, _raise_terminated)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent held it until here
-    threading.Thread(target=_follow_parent, args=(link,), daemon=True).start()
+    is_replaced = threading.Event()
+    threading.Thread(target=_follow_parent, args=(link, is_replaced), daemon=True).start()
     try:
-        serve(plan, listener, lambda app: link.send(talk_hints(app)))
+        serve(plan, listener, lambda app: link.send(talk_hints(app)), is_replaced)
     except CliError as error:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
         sys.exit(ExitCode.FAILED)
@@ -124,8 +136,9 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
     """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
 
 
-def _follow_parent(link: Connection) -> None:
-    try:
+def _follow_parent(link: Connection, is_replaced: threading.Event) -> None:
+    """End when the parent has ended, or says the one thing it has to say: that another worker takes over."""
+    with suppress(EOFError, OSError):
         link.recv()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+        is_replaced.set()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Many WebSockets at once."""

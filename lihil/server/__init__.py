@@ -1,0 +1,1 @@
+"""Serving: uvicorn with protocol classes of our own."""

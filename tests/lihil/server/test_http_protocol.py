@@ -1,0 +1,260 @@
+"""The HTTP side: the bounds of a request's head, and the way from there to a WebSocket."""
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from lihil.asgi import Receive, Scope, Send
+from lihil.rfc6455.head import MAX_HEAD_BYTES
+from lihil.server.http_protocol import HTTPProtocol
+from lihil.server.ws_protocol import WebSocketProtocol
+from tests.lihil.server.wire import Recorder, echo, handshake, serving, settle, text
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+class Hasty(HTTPProtocol):
+    head_timeout_s = 0.15
+    shutdown_timeout_s = 0.1
+
+
+@pytest.mark.parametrize("begun", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost:", handshake()[:-2]])
+def test_a_silent_or_half_open_connection_is_cut_off(begun: bytes) -> None:
+    with serving(echo, http=Hasty) as server, server.client() as client:
+        client.send(begun)
+        assert client.rest() == b""
+
+
+@pytest.mark.parametrize("begun", [b"\r\n", b"GET / HTTP/1.1\r\nHost:"])
+def test_so_is_one_that_had_a_request_before(begun: bytes) -> None:
+    with serving(echo, http=Hasty, timeout_keep_alive=60) as server, server.client() as client:
+        client.send(GET)
+        assert client.head().startswith("HTTP/1.1 200")
+        client.send(begun)
+        assert client.rest() == b"0"
+
+
+def test_a_half_open_connection_does_not_hold_up_a_stop() -> None:
+    with serving(echo) as server, server.client() as silent, server.client() as half:
+        half.send(handshake()[:-2])
+        assert server.is_alive()
+        server.stop()
+        assert silent.rest() == half.rest() == b""
+
+
+def test_a_header_line_that_never_ends_is_cut_off() -> None:
+    with serving(echo) as server, server.client() as client:
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * (1 << 26))
+        assert server.is_alive()
+
+
+@pytest.mark.parametrize("line", [b"X: " + b"x" * (1 << 20), b"\r\n".join(b"a: b" for _ in range(30_000))])
+def test_too_large_a_head_is_refused(line: bytes) -> None:
+    with serving(echo) as server, server.client() as client:
+        with suppress(OSError):  # it may have hung up meanwhile
+            client.send(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n")
+        assert client.rest()[:13] in {b"HTTP/1.1 431 ", b""}
+        assert server.is_alive()
+
+
+def test_garbage_is_answered_with_400() -> None:
+    with serving(echo) as server, server.client() as client:
+        client.send(os.urandom(4096).replace(b"\n", b"\0") + b"\r\n\r\n")
+        assert client.rest()[:13] == b"HTTP/1.1 400 "
+        assert server.is_alive()
+
+
+@pytest.mark.parametrize("size", [0, MAX_HEAD_BYTES, 4 * MAX_HEAD_BYTES])
+def test_a_body_may_be_larger_than_a_head(size: int) -> None:
+    with serving(echo) as server, server.client() as client:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        client.send(head % size + bytes(size))
+        client.head()
+        assert client.rest() == str(size).encode()
+
+
+def test_many_small_requests_at_once_are_all_answered() -> None:
+    with serving(echo) as server, server.client() as client:
+        client.send(GET * 4999 + LAST)
+        assert client.rest().count(b"HTTP/1.1 200") == 5000
+
+
+@pytest.mark.parametrize("ws", [WebSocketProtocol, "websockets-sansio"])
+def test_a_handshake_reaches_the_protocol_that_was_chosen(ws: Any) -> None:
+    with serving(echo, ws=ws) as server, server.client() as client:
+        client.open()
+        client.send(text("hello"))
+        assert client.event() == "hello"
+
+
+# In memory
+
+
+def connect(app: Any = echo, kind: type[HTTPProtocol] = HTTPProtocol, **settings: Any) -> tuple[HTTPProtocol, Recorder]:
+    settings = {"interface": "asgi3", "ws": WebSocketProtocol, "log_config": None, "lifespan": "off", **settings}
+    config = Config(app, **settings)
+    config.load()
+    transport = Recorder()
+    protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
+    transport.protocol = protocol
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+def send(transport: Recorder, data: bytes) -> None:
+    assert transport.protocol is not None
+    transport.protocol.data_received(data)
+
+
+def test_a_head_has_64_kib_and_no_byte_more() -> None:
+    async def talk(size: int) -> bytes:
+        _, transport = connect()
+        head = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
+        send(transport, head + b"x" * (size - len(head) - 4) + b"\r\n\r\n")
+        await settle()
+        return transport.written[:13]
+
+    assert asyncio.run(talk(MAX_HEAD_BYTES)) == b"HTTP/1.1 200 "
+    assert asyncio.run(talk(MAX_HEAD_BYTES + 1)) == b"HTTP/1.1 431 "
+
+
+def test_the_bound_holds_however_a_head_is_cut() -> None:
+    async def talk() -> None:
+        _, transport = connect()
+        send(transport, b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(MAX_HEAD_BYTES // 1000):
+            assert not transport.is_closing()
+            send(transport, b"x" * 1000)
+        send(transport, b"x" * 1000)
+        assert transport.written[:13] == b"HTTP/1.1 431 "
+        assert transport.is_closing()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("cut", range(len(GET) + 3))
+def test_a_head_and_a_large_body_may_be_cut_anywhere(cut: int) -> None:
+    async def talk() -> None:
+        _, transport = connect()
+        size = 2 * MAX_HEAD_BYTES
+        data = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+        send(transport, data[: cut + 15])
+        send(transport, data[cut + 15 :])
+        await settle()
+        assert transport.written.endswith(b"\r\n\r\n%d" % size)
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("frames", [b"", text("a"), b"".join(text("x" * 1000) for _ in range(200))])
+def test_frames_that_come_with_the_handshake_are_not_lost(frames: bytes) -> None:
+    async def talk() -> None:
+        _, transport = connect()
+        send(transport, handshake() + frames)
+        send(transport, text("the last"))
+        await settle()
+        assert transport.frames()[-1] == "the last"
+        assert len(transport.frames()) == 1 + frames.count(b"abcd")
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_a_refused_head_is_answered_once() -> None:
+    async def talk() -> None:
+        _, transport = connect()
+        send(transport, b"garbage\r\n\r\n" + bytes(2 * MAX_HEAD_BYTES))
+        assert transport.written.count(b"HTTP/1.1 ") == 1
+
+    asyncio.run(talk())
+
+
+class Slow:
+    """An app that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.may_answer.wait()
+        await echo(scope, receive, send)
+
+
+def test_a_head_that_waits_behind_an_answer_has_time() -> None:
+    async def talk() -> None:
+        slow = Slow()
+        _, transport = connect(slow, Hasty)
+        send(transport, GET + GET[:-2])
+        await asyncio.sleep(2 * Hasty.head_timeout_s)
+        assert not transport.is_closing()
+        slow.may_answer.set()
+        await asyncio.wait_for(transport.ended.wait(), 5)
+        assert transport.written.count(b"HTTP/1.1 200") == 1
+
+    asyncio.run(talk())
+
+
+def test_a_handshake_behind_an_unanswered_request_ends_the_connection() -> None:
+    async def talk() -> None:
+        slow = Slow()
+        _, transport = connect(slow)
+        send(transport, GET + handshake())
+        assert transport.ended.is_set()
+        slow.may_answer.set()
+        await settle()
+        assert transport.written == b""
+
+    asyncio.run(talk())
+
+
+def test_without_a_protocol_for_it_a_handshake_is_an_ordinary_request() -> None:
+    async def talk() -> None:
+        _, transport = connect(ws="none")
+        send(transport, handshake())
+        await settle()
+        assert transport.written[:13] == b"HTTP/1.1 200 "
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_another_websocket_protocol_gets_the_handshake_as_uvicorn_gives_it() -> None:
+    async def talk() -> None:
+        _, transport = connect(ws=WebSocketsSansIOProtocol, ws_ping_interval=None)
+        send(transport, handshake())
+        await settle()
+        assert transport.written[:13] == b"HTTP/1.1 101 "
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_read_it() -> None:
+    async def talk() -> None:
+        slow = Slow()
+        protocol, transport = connect(slow, Hasty)
+        send(transport, GET)
+        await settle()
+        protocol.shutdown()
+        assert not transport.is_closing()
+        transport.buffered = 1
+        slow.may_answer.set()
+        await settle()
+        assert transport.written.endswith(b"\r\n\r\n0")
+        protocol.shutdown()
+        await asyncio.wait_for(transport.ended.wait(), 5)
+
+    asyncio.run(talk())

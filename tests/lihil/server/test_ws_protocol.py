@@ -1,0 +1,800 @@
+"""The WebSocket side in memory: what the app sees and what goes out, at moments that a real socket leaves to chance."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from lihil.asgi import WS_ACCEPT, WS_CLOSE, WS_DENIAL_BODY, WS_DENIAL_START, WS_SEND, ASGIApp, DirectTransport, Message
+from lihil.rfc6455.connection import Close, Ping, Pong
+from lihil.server.inbound import HIGH_BYTES
+from lihil.server.ws_protocol import WebSocketProtocol
+from tests.lihil.server.wire import Recorder, Script, echo, frame, handshake, settle, text
+
+Talk = Callable[[], Awaitable[None]]
+CLOSE = frame(0x88, b"\x0f\xa0bye")  # 4000
+UNMASKED = b"\x81\x01x"
+
+
+class Hasty(WebSocketProtocol):
+    close_timeout_s = 0.05
+    shutdown_timeout_s = 0.05
+    answer_timeout_s = 0.05
+
+
+def connect(
+    app: ASGIApp, kind: type[WebSocketProtocol] = WebSocketProtocol, request: bytes | None = None, **settings: Any
+) -> tuple[WebSocketProtocol, Recorder]:
+    settings = {"interface": "asgi3", "log_config": None, "lifespan": "off", "ws_ping_interval": None, **settings}
+    config = Config(app, proxy_headers=False, **settings)
+    config.load()
+    protocol, transport = kind(config, ServerState(), {}), Recorder()
+    transport.protocol = protocol
+    protocol.connection_made(transport)
+    protocol.data_received(handshake() if request is None else request)
+    return protocol, transport
+
+
+async def opened(script: Script, **settings: Any) -> tuple[WebSocketProtocol, Recorder]:
+    protocol, transport = connect(script, Hasty, **settings)
+    await script.accept()
+    return protocol, transport
+
+
+def direct(script: Script) -> DirectTransport:
+    transport: DirectTransport = script.scope["extensions"]["lihil.direct"]
+    return transport
+
+
+async def ended(transport: Recorder) -> None:
+    await asyncio.wait_for(transport.ended.wait(), 10)
+    await settle()
+
+
+# The handshake
+
+
+def test_a_head_may_come_in_pieces() -> None:
+    async def talk() -> None:
+        protocol, transport = connect(echo, request=b"")
+        for index in range(len(handshake())):
+            protocol.data_received(handshake()[index : index + 1])
+        await settle()
+        assert transport.written.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n folded\r\n\r\n", b"400"),
+        (b"x" * 70_000, b"400"),
+        (handshake(version="1.0"), b"400"),
+        (handshake(without="sec-websocket-key"), b"400"),
+        (handshake(Sec_WebSocket_Key="short"), b"400"),
+        (handshake(Sec_WebSocket_Version="12"), b"426"),
+    ],
+)
+def test_a_handshake_that_breaks_the_rules_never_reaches_the_app(request_head: bytes, status: bytes) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = connect(script, request=request_head)
+        protocol.data_received(b"more")
+        await ended(transport)
+        assert transport.written[9:12] == status
+        assert (b"sec-websocket-version: 13\r\n" in transport.written) == (status == b"426")
+        assert not script.begun.is_set()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        {"headers": [(b"x", b"a\r\nset-cookie: b")]},
+        {"headers": [(b"x\r\nset-cookie: b", b"a")]},
+        {"subprotocol": "a\r\nset-cookie: b"},
+        {"subprotocol": "\u20ac"},
+    ],
+)
+def test_an_answer_that_would_break_out_of_its_line_is_not_sent(accept: dict[str, Any]) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        await script.begun.wait()
+        with pytest.raises(ValueError, match=r"line break|latin-1"):
+            await script.send({"type": WS_ACCEPT, **accept})
+        assert transport.written == b""
+        script.end()
+        await ended(transport)
+        assert transport.written[9:12] == b"500"
+
+    asyncio.run(talk())
+
+
+def test_an_answer_carries_the_apps_headers_and_subprotocol() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = connect(script, request=handshake(Sec_WebSocket_Protocol="a, b", X="\xe9"))
+        protocol._server_state.default_headers = [(b"server", b"ours")]
+        await script.begun.wait()
+        assert script.scope["subprotocols"] == ["a", "b"]
+        assert (b"x", b"\xe9") in script.scope["headers"]
+        await script.send({"type": WS_ACCEPT, "subprotocol": "b", "headers": [(b"y", b"\xe8")]})
+        head = transport.written.split(b"\r\n")
+        assert {b"Sec-WebSocket-Protocol: b", b"server: ours", b"y: \xe8"} <= set(head)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("headers", [None, []])
+def test_headers_may_be_left_out(headers: Any) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script, ws_per_message_deflate=False)
+        await script.begun.wait()
+        await script.send({"type": WS_ACCEPT, "headers": headers})
+        assert transport.written.endswith(b"\r\n\r\n")
+
+    asyncio.run(talk())
+
+
+def test_a_peer_that_sends_before_the_answer_feels_back_pressure() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = connect(script)
+        await script.begun.wait()
+        await script.receive()
+        message = frame(0x82, bytes(2 * HIGH_BYTES))
+        protocol.data_received(message[:HIGH_BYTES])
+        assert not transport.is_reading()
+        await script.send({"type": WS_ACCEPT})
+        assert transport.is_reading()
+        protocol.data_received(message[HIGH_BYTES:])
+        assert len((await script.next())["bytes"]) == 2 * HIGH_BYTES
+
+    asyncio.run(talk())
+
+
+# Refusals
+
+
+def test_a_denial_is_sent_as_it_comes() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        await script.begun.wait()
+        await script.send({"type": WS_DENIAL_START, "status": 403, "headers": [(b"x", b"y")]})
+        await script.send({"type": WS_DENIAL_BODY, "body": b"not ", "more_body": True})
+        assert transport.written == b"HTTP/1.1 403 Forbidden\r\nx: y\r\nconnection: close\r\n\r\nnot "
+        await script.send({"type": WS_DENIAL_BODY, "body": b"you"})
+        assert transport.written.endswith(b"not you")
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [{"type": WS_CLOSE}],
+        [{"type": WS_DENIAL_START, "status": 403}, {"type": WS_DENIAL_BODY}],
+        [{"type": WS_DENIAL_START, "status": 403, "headers": None}, {"type": WS_DENIAL_BODY, "body": None}],
+    ],
+)
+def test_a_refusal_is_no_error_and_the_app_hears_of_the_end(
+    answer: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        await script.begun.wait()
+        await script.receive()
+        for message in answer:
+            await script.send(message)
+        assert await script.next() == {"type": "websocket.disconnect", "code": 1006, "reason": ""}
+        script.end()
+        await ended(transport)
+        assert transport.written.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+
+    caplog.set_level(logging.INFO)
+    asyncio.run(talk())
+    assert [record.getMessage() for record in caplog.records] == [' - "WebSocket /" 403']
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_denial_that_stays_a_fragment_does_not_look_complete(begins: bool) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        await script.begun.wait()
+        await script.send({"type": WS_DENIAL_START, "status": 403})
+        if begins:
+            await script.send({"type": WS_DENIAL_BODY, "body": b"...", "more_body": True})
+        script.end()
+        await ended(transport)
+        assert transport.written[9:12] == (b"403" if begins else b"500")
+
+    asyncio.run(talk())
+
+
+def test_a_peer_that_does_not_read_its_refusal_is_not_waited_for() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script, Hasty)
+        await script.begun.wait()
+        transport.buffered = 1
+        await script.send({"type": WS_CLOSE})
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+# The app
+
+
+@pytest.mark.parametrize("error", [KeyError("secret"), OSError("secret")])
+@pytest.mark.parametrize("accepts", [False, True])
+def test_an_exception_nobody_caught_is_told_without_its_text(
+    error: Exception, accepts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script, Hasty)
+        await script.begun.wait()
+        if accepts:
+            await script.accept()
+        script.end(error)
+        await ended(transport)
+        if accepts:
+            assert transport.frames() == [Close(1011, "")]
+        else:
+            assert transport.written.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert b"secret" not in transport.written
+
+    asyncio.run(talk())
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [error]
+
+
+def test_an_app_that_is_cancelled_closes_without_a_word_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        for task in protocol._server_state.tasks:
+            task.cancel()
+        await ended(transport)
+        assert transport.frames() == [Close(1011, "")]
+
+    asyncio.run(talk())
+    assert not caplog.records
+
+
+def test_an_exception_that_ends_the_process_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    class StopTheProcess(BaseException):
+        pass
+
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        (task,) = protocol._server_state.tasks
+        script.end(StopTheProcess())
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), StopTheProcess)
+        await ended(transport)
+
+    asyncio.run(talk())
+    assert len(caplog.records) == 1
+
+
+def test_an_app_that_returns_closes_with_1000() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = await opened(script)
+        script.end()
+        await ended(transport)
+        assert transport.frames() == [Close(1000, "")]
+
+    asyncio.run(talk())
+
+
+def test_an_app_that_never_answers_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        script.end()
+        await ended(transport)
+        assert transport.written[9:12] == b"500"
+
+    asyncio.run(talk())
+    assert caplog.messages == ["the ASGI app returned without answering the handshake"]
+
+
+def test_messages_out_of_order_are_refused() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script, Hasty)
+        await script.begun.wait()
+        with pytest.raises(RuntimeError, match=r"websocket\.send.*waiting for the app's answer"):
+            await script.send({"type": WS_SEND, "text": "a"})
+        await script.accept()
+        with pytest.raises(RuntimeError, match=r"websocket\.accept.*open"):
+            await script.send({"type": WS_ACCEPT})
+        await script.send({"type": WS_CLOSE, "code": None, "reason": None})
+        with pytest.raises(OSError, match="closed"):
+            await script.send({"type": WS_SEND, "text": "a"})
+        await ended(transport)
+        assert transport.frames() == [Close(1000, "")]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("close", [{"code": 1006}, {"code": 99}, {"reason": "x" * 124}])
+def test_a_close_that_cannot_be_sent_is_refused_and_nothing_is_sent(close: dict[str, Any]) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = await opened(script)
+        with pytest.raises(ValueError, match="close"):
+            await script.send({"type": WS_CLOSE, **close})
+        assert transport.frames() == []
+        await script.send({"type": WS_SEND, "bytes": b"still open", "text": None})
+        assert transport.frames() == [b"still open"]
+        transport.abort()
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+# The end
+
+
+def test_the_peers_close_comes_with_its_code_behind_its_messages() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("a") + text("b") + CLOSE)
+        assert [(await script.next())["text"] for _ in range(2)] == ["a", "b"]
+        await script.send({"type": WS_SEND, "text": "answered"})
+        assert await script.next() == {"type": "websocket.disconnect", "code": 4000, "reason": "bye"}
+        assert transport.frames() == ["answered", Close(4000, "")]
+        with pytest.raises(OSError, match="closed"):
+            await script.send({"type": WS_SEND, "text": "too late"})
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+def test_a_bad_frame_behind_a_message_waits_until_that_is_answered() -> None:
+    async def talk() -> None:
+        _, transport = connect(echo, Hasty)
+        await settle()
+        assert transport.protocol is not None
+        transport.protocol.data_received(text("good") + UNMASKED)
+        await ended(transport)
+        assert transport.frames() == ["good", Close(1002, "an unmasked frame")]
+
+    asyncio.run(talk())
+
+
+def test_an_app_that_does_not_receive_hears_of_the_end_all_the_same() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("unread") + CLOSE)
+        await script.send({"type": WS_SEND, "text": "still"})
+        await ended(transport)
+        assert transport.frames() == ["still", Close(4000, "")]
+        assert [(await script.next()).get("text") for _ in range(2)] == ["unread", None]
+
+    asyncio.run(talk())
+
+
+def test_a_connection_lost_behind_a_close_ends_with_the_closes_code() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("a") + CLOSE)
+        transport.abort()
+        await settle()
+        assert (await script.next())["text"] == "a"
+        assert (await script.next())["code"] == 4000
+        with pytest.raises(OSError, match="closed"):
+            await script.send({"type": WS_SEND, "text": "too late"})
+
+    asyncio.run(talk())
+
+
+def test_a_connection_lost_behind_much_gives_all_of_it_first() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(frame(0x82, bytes(100_000)) * 6 + frame(0x89))
+        transport.abort()
+        await settle()
+        assert [len((await script.next())["bytes"]) for _ in range(6)] == [100_000] * 6
+        assert (await script.next())["code"] == 1006
+
+    asyncio.run(talk())
+
+
+def test_a_connection_lost_before_the_answer_is_told() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = connect(script)
+        await script.begun.wait()
+        transport.abort()
+        await settle()
+        assert [(await script.next())["type"] for _ in range(2)] == ["websocket.connect", "websocket.disconnect"]
+        with pytest.raises(OSError, match="closed"):
+            await script.send({"type": WS_ACCEPT})
+
+    asyncio.run(talk())
+
+
+def test_a_handler_that_ends_with_the_peer_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = await opened(script)
+        transport.abort()
+        await settle()
+        with pytest.raises(OSError, match="closed") as gone:
+            await script.send({"type": WS_SEND, "text": "a"})
+        script.end(gone.value)
+        await settle()
+
+    asyncio.run(talk())
+    assert not caplog.records
+
+
+def test_that_another_peer_has_gone_is_an_error_of_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script, other = Script(), Script()
+        _, transport = await opened(script)
+        _, gone_transport = await opened(other)
+        gone_transport.abort()
+        await settle()
+        with pytest.raises(OSError, match="closed") as gone:
+            await other.send({"type": WS_SEND, "text": "a"})
+        script.end(gone.value)
+        await ended(transport)
+        assert transport.frames() == [Close(1011, "")]
+        other.end()
+
+    asyncio.run(talk())
+    assert len(caplog.records) == 1
+
+
+def test_our_close_waits_for_the_peers_and_reads_what_comes_before_it() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        for _ in range(3):
+            protocol.data_received(frame(0x82, bytes(HIGH_BYTES)))
+        assert not transport.is_reading()
+        await script.send({"type": WS_CLOSE, "code": 4001, "reason": "enough"})
+        assert transport.is_reading()
+        assert not transport.is_closing()
+        protocol.data_received(frame(0x82, bytes(HIGH_BYTES)) * 3 + CLOSE)
+        await ended(transport)
+        messages = [await script.next() for _ in range(2)]
+        assert len(messages[0]["bytes"]) == HIGH_BYTES
+        assert messages[1] == {"type": "websocket.disconnect", "code": 4001, "reason": "enough"}
+
+    asyncio.run(talk())
+
+
+def test_our_close_finds_the_peers_that_was_held_back() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("a") + CLOSE)
+        await script.send({"type": WS_CLOSE})
+        assert transport.is_closing()
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("end", [CLOSE, UNMASKED, b""])
+def test_a_peer_that_does_not_read_is_cut_off_at_the_end(end: bytes) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        transport.buffered = HIGH_BYTES
+        protocol.pause_writing()
+        protocol.data_received(end)
+        await script.send({"type": WS_CLOSE}) if not end else None
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+# A stop
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_stop_is_told_and_the_answer_waited_for_within_a_bound(answers: bool) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.shutdown()
+        assert transport.frames() == [Close(1001, "the server is stopping")]
+        assert not transport.is_closing()
+        if answers:
+            protocol.data_received(CLOSE)
+            assert transport.is_closing()
+        await ended(transport)
+        assert (await script.next())["code"] == 1001
+
+    asyncio.run(talk())
+
+
+def test_a_stop_refuses_handshakes() -> None:
+    async def talk() -> None:
+        for request in (handshake(), handshake()[:-2]):
+            protocol, transport = connect(Script(), request=request)
+            await settle()
+            protocol.shutdown()
+            await ended(transport)
+            assert transport.written.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+
+    asyncio.run(talk())
+
+
+def test_a_stop_lets_a_denial_end_within_its_bound() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = connect(script, Hasty)
+        await script.begun.wait()
+        await script.send({"type": WS_DENIAL_START, "status": 403})
+        await script.send({"type": WS_DENIAL_BODY, "body": b"a", "more_body": True})
+        protocol.shutdown()
+        await script.send({"type": WS_DENIAL_BODY, "body": b"b", "more_body": True})
+        await ended(transport)
+        assert transport.written.endswith(b"ab")
+
+    asyncio.run(talk())
+
+
+# Flow control
+
+
+def test_send_waits_while_the_peer_is_behind_and_close_does_not() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        transport.buffered = HIGH_BYTES
+        protocol.pause_writing()
+        first, second = (asyncio.ensure_future(script.send({"type": WS_SEND, "text": name})) for name in "ab")
+        await settle()
+        first.cancel()
+        await settle()
+        assert not second.done()
+        assert transport.frames() == []
+        transport.buffered = 0
+        protocol.resume_writing()
+        await second
+        protocol.pause_writing()
+        waiting = asyncio.ensure_future(script.send({"type": WS_SEND, "text": "c"}))
+        await settle()
+        await script.send({"type": WS_CLOSE})
+        with pytest.raises(OSError, match="closed"):
+            await waiting
+        protocol.pause_writing()  # the transport may, with what is left
+        with pytest.raises(OSError, match="closed"):
+            await script.send({"type": WS_SEND, "text": "d"})
+        assert transport.frames() == ["b", Close(1000, "")]
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+def test_reading_stops_while_the_app_is_behind_and_goes_on() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        count = 0
+        while transport.is_reading():
+            protocol.data_received(text("x" * 1000))
+            count += 1
+        assert count < HIGH_BYTES / 1000
+        for _ in range(count):
+            assert (await script.next())["text"] == "x" * 1000
+        waiting = asyncio.ensure_future(script.next())
+        await settle()
+        assert transport.is_reading()
+        protocol.data_received(text("next"))
+        assert (await waiting)["text"] == "next"
+
+    asyncio.run(talk())
+
+
+def test_pongs_obey_back_pressure() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(frame(0x89, b"one"))
+        assert transport.frames() == [Pong(b"one")]
+        transport.buffered = HIGH_BYTES
+        protocol.pause_writing()
+        protocol.data_received(frame(0x89, b"two"))
+        assert not transport.is_reading()
+        transport.buffered = 0
+        protocol.resume_writing()
+        assert transport.is_reading()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_pings_that_came_in_one_read_wait_for_a_peer_that_reads(closes: bool) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        waiting = asyncio.ensure_future(script.next())
+        await settle()
+        protocol.pause_writing()
+        protocol.data_received(frame(0x89, b"x" * 125) * 2000)
+        answered = len(transport.frames())
+        assert answered < 2000
+        if closes:
+            transport.abort()
+            await settle()
+            assert (await waiting)["code"] == 1006
+        else:
+            protocol.resume_writing()
+            assert transport.frames() == [Pong(b"x" * 125)] * 2000
+            waiting.cancel()
+
+    asyncio.run(talk())
+
+
+# Keep-alive
+
+
+def test_a_peer_that_answers_pings_stays() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=5)
+        for count in range(1, 4):
+            while len(transport.frames()) < count:
+                await asyncio.sleep(0.005)
+            protocol.data_received(frame(0x8A))
+        assert transport.frames()[:3] == [Ping(b"")] * 3
+        protocol.data_received(frame(0x8A) * 2)  # one more than was asked for
+        assert not transport.is_closing()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_a_peer_that_does_not_is_closed_with_1011() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=0.01)
+        await ended(transport)
+        assert transport.frames() == [Ping(b""), Close(1011, "keepalive ping timeout")]
+        assert (await script.next())["code"] == 1011
+
+    asyncio.run(talk())
+
+
+def test_without_a_timeout_pings_go_on_unanswered() -> None:
+    async def talk() -> None:
+        script = Script()
+        _, transport = await opened(script, ws_ping_interval=0.005, ws_ping_timeout=None)
+        while len(transport.frames()) < 3:
+            await asyncio.sleep(0.005)
+        assert transport.frames()[:3] == [Ping(b"")] * 3
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_a_pong_behind_what_the_app_has_not_taken_may_be_late() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=0.01)
+        protocol.data_received(frame(0x82, bytes(HIGH_BYTES)))
+        while transport.frames().count(Ping(b"")) < 3:
+            await asyncio.sleep(0.005)
+        assert not transport.is_closing()
+        protocol.pause_writing()  # but a peer that does not read either has gone
+        transport.buffered = HIGH_BYTES
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+# The short way
+
+
+def test_a_listener_gets_what_waits_and_what_comes() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("a") + frame(0x82, b"b"))
+        heard: list[str | bytes] = []
+        direct(script).listen(heard.append)
+        protocol.data_received(text("c") + frame(0x82, b"d"))
+        waiting = asyncio.ensure_future(script.next())
+        await settle()
+        protocol.data_received(text("e") + CLOSE)
+        assert heard == ["a", b"b", "c", b"d", "e"]
+        assert (await waiting)["code"] == 4000
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+def test_a_listener_that_raises_ends_the_connection_and_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        heard: list[str | bytes] = []
+
+        def hear(message: str | bytes) -> None:
+            heard.append(message)
+            raise KeyError("secret")
+
+        direct(script).listen(hear)
+        protocol.data_received(text("a") + text("b"))
+        assert heard == ["a"]
+        assert transport.frames() == [Close(1011, "")]
+        await ended(transport)
+
+    asyncio.run(talk())
+    assert len(caplog.records) == 1
+
+
+def test_a_listener_that_closes_and_raises_closes_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+
+        def hear(message: str | bytes) -> None:
+            protocol.shutdown()
+            raise KeyError
+
+        direct(script).listen(hear)
+        protocol.data_received(text("a"))
+        assert transport.frames() == [Close(1001, "the server is stopping")]
+        await ended(transport)
+
+    asyncio.run(talk())
+    assert len(caplog.records) == 1
+
+
+def test_the_short_way_sends_and_says_when_the_peer_is_behind() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        short = direct(script)
+        assert short.send_now("a")
+        assert short.send_now(b"b")
+        assert short.write_prepared(b"\x81\x01c")
+        await short.drained()
+        protocol.pause_writing()
+        assert not short.send_now("d")
+        assert not short.write_prepared(b"\x81\x01e")
+        waiting = asyncio.ensure_future(short.drained())
+        await settle()
+        assert not waiting.done()
+        protocol.resume_writing()
+        await waiting
+        assert transport.frames() == ["a", b"b", "c", "d"]
+        transport.abort()
+        await settle()
+        with pytest.raises(OSError, match="closed"):
+            short.send_now("x")
+        with pytest.raises(OSError, match="closed"):
+            short.write_prepared(b"\x81\x01x")
+        await short.drained()
+
+    asyncio.run(talk())
