@@ -246,9 +246,15 @@ def demo() -> int:
             need("lihil run --reload --port 0", lambda: wait_for_server(server, project, log))
             need("lihil ws-test", lambda: talk(project))
             if playing:
-                print(f"\nStill serving. Change {project / 'src'} and watch it reload; Ctrl-C ends it and removes it.")
-                server.wait()
+                play(server, project)
     return 0
+
+
+def play(server: "subprocess.Popen[bytes]", project: Path) -> None:
+    """Leave the server to the person at the terminal until Ctrl-C."""
+    print(f"\nStill serving. Change {project / 'src'} and watch it reload; Ctrl-C ends it and removes it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        server.wait()
 
 
 def main(argv: Sequence[str]) -> int:

@@ -11,7 +11,17 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Middleware: TypeAlias = Callable[[ASGIApp], ASGIApp]
+
+
+class PendingMiddleware(Protocol):
+    """What starlette.middleware.Middleware is: a class and the arguments it takes behind the app."""
+
+    cls: Any
+    args: Any
+    kwargs: Any
+
+
+Middleware: TypeAlias = Callable[[ASGIApp], ASGIApp] | PendingMiddleware
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 HTTP = "http"

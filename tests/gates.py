@@ -45,6 +45,7 @@ class Range:
 TYPER_TESTS = ("tests/lihil_cli/commands", "tests/lihil_cli/test_main.py")
 TYPER_COSTS = (
     "tests/lihil_cli/commands/test_new.py::test_a_command_that_only_makes_files_loads_no_server_and_no_client",
+    "tests/lihil_cli/commands/test_ws_test.py::test_nothing_heavy_is_loaded_before_a_message_is_shown",
 )
 
 RANGES = (

@@ -11,7 +11,6 @@ from lihil.errors import ResourceError, SetupError
 from lihil.markers import NodeMeta
 from lihil.params.spec import MISSING
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -101,14 +100,13 @@ class Graph(Resolver):
         """A scope over this graph alone: `async with graph.ascope() as scope: ...`."""
         return AsyncScope(Providers([self.registry]), at_hand={Graph: self})
 
-    async def aresolve(self, wanted: type[T] | Callable[..., Any]) -> T:
-        """A value that needs no closing. Raises SetupError when nothing provides it, ResourceError for a resource."""
+    async def _resolved(self, wanted: Callable[..., Any]) -> Any:
+        """A value that needs no closing. Raises ResourceError where a resource is needed."""
         scope = self.ascope()
         if any(step.node.kind.is_resource for step in scope.recipe_of(wanted)[0]):
             raise ResourceError("a resource needs a scope that closes it: async with graph.ascope() as scope")
         async with scope:
-            resolved: T = await scope.aresolve(wanted)
-        return resolved
+            return await scope.aresolve(wanted)
 
     def _register(self, factory: F, node: DependentNode) -> F:
         if node.provides is None or node.provides is type(None):

@@ -26,9 +26,15 @@ class ResourceExit:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Resume the resource, with `exc` thrown in. Whether it swallowed `exc`; what else it raises comes through."""
-        ended = StopAsyncIteration if isinstance(self._resource, AsyncGenerator) else StopIteration
+        resource = self._resource
+        ended = StopAsyncIteration if isinstance(resource, AsyncGenerator) else StopIteration
         try:
-            await self._resume(exc)
+            if isinstance(resource, AsyncGenerator):
+                await (anext(resource) if exc is None else resource.athrow(exc))
+            elif exc is None:
+                next(resource)
+            else:
+                resource.throw(exc)
         except ended as stopped:
             return stopped is not exc
         except BaseException as raised:
@@ -36,16 +42,7 @@ class ResourceExit:
                 raise
             exc.__traceback__ = traceback  # as it was: each resource on the way would add its own lines
             return False
-        return await yielded_twice(self._resource)
-
-    async def _resume(self, exc: BaseException | None) -> None:
-        resource = self._resource
-        if isinstance(resource, AsyncGenerator):
-            await (anext(resource) if exc is None else resource.athrow(exc))
-        elif exc is None:
-            next(resource)
-        else:
-            resource.throw(exc)
+        return await yielded_twice(resource)
 
 
 def _is_same(raised: BaseException, thrown: BaseException) -> bool:

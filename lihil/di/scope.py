@@ -1,9 +1,9 @@
 """The life of what factories made: opened in order, closed last in first out, exactly once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, overload
 
 from lihil.di.node import DependentNode, FactoryKind, Parameter, bare_type, kind_of, meta_of
 from lihil.di.recipe import Outer, RecipeBuilder, Slot, Source, Step
@@ -15,14 +15,33 @@ from lihil.markers import NodeMeta
 T = TypeVar("T")
 
 
+Made: TypeAlias = (
+    Coroutine[Any, Any, T]
+    | AsyncIterator[T]
+    | Generator[T, None, None]
+    | AbstractAsyncContextManager[T]
+    | AbstractContextManager[T]
+)
+"""What a factory of T may give back besides a T."""
+
+
 class Resolver:
     """What `Graph` and `AsyncScope` have in common: they make a value of a type, or call a factory."""
 
-    async def aresolve(self, wanted: type[T] | Callable[..., Any]) -> T:
+    @overload
+    async def aresolve(self, wanted: type[T]) -> T: ...
+    @overload
+    async def aresolve(self, wanted: Callable[..., Made[T]]) -> T: ...
+    @overload
+    async def aresolve(self, wanted: Callable[..., T]) -> T: ...
+    async def aresolve(self, wanted: Callable[..., Any]) -> Any:
         """A value of the type `wanted`, or of the factory `wanted`; a class nobody registered is simply called.
 
         Raises SetupError when something it needs cannot be provided.
         """
+        return await self._resolved(wanted)
+
+    async def _resolved(self, wanted: Callable[..., Any]) -> Any:
         raise NotImplementedError
 
 
@@ -59,11 +78,6 @@ class AsyncScope(Resolver):
     def adopt(self, resource: Resource) -> None:
         """End a resource that was opened elsewhere with this scope."""
         self._stack.push_async_exit(ResourceExit(resource))
-
-    async def aresolve(self, wanted: type[T] | Callable[..., Any]) -> T:
-        self._check_alive()
-        steps, source = self.recipe_of(wanted)
-        return cast(T, await self._follow(steps, source))
 
     def recipe_of(self, wanted: Callable[..., Any]) -> tuple[Sequence[Step], Source]:
         """The factory calls that lead to a value, and which of them gives it. Raises SetupError."""
@@ -106,11 +120,16 @@ class AsyncScope(Resolver):
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:
         try:
-            return bool(await self._stack.__aexit__(kind, exc, traceback))
+            return await self._stack.__aexit__(kind, exc, traceback)
         finally:
             self._ended = True
+
+    async def _resolved(self, wanted: Callable[..., Any]) -> Any:
+        self._check_alive()
+        steps, source = self.recipe_of(wanted)
+        return await self._follow(steps, source)
 
     def _check_alive(self) -> None:
         if self._ended:

@@ -13,6 +13,8 @@ from lihil.errors import WebSocketDisconnect
 from lihil.testing.errors import AppTimeout, shortened
 from lihil.testing.position import task_position
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 _JOURNAL_MAX = 6
 _OTHER_TASKS_MAX = 3
 

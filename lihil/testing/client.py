@@ -18,6 +18,8 @@ from lihil.testing.loop import LoopThread
 from lihil.testing.transport import READ_WHOLE, AppTransport, head_of
 from lihil.testing.websocket import WebSocketSession
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 HeaderArgument: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 CookieArgument: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 ParamValue: TypeAlias = str | int | float | bool | None

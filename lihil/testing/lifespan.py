@@ -17,6 +17,8 @@ from lihil.testing.call import AppCall, Wait
 from lihil.testing.errors import LifespanError
 from lihil.testing.host import ABORT_GRACE_S
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 _ANSWERS = {
     "startup": {LIFESPAN_STARTUP_COMPLETE, LIFESPAN_STARTUP_FAILED},
     "shutdown": {LIFESPAN_SHUTDOWN_COMPLETE, LIFESPAN_SHUTDOWN_FAILED},

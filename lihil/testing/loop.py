@@ -12,6 +12,8 @@ from lihil.testing.call import Wait
 from lihil.testing.errors import AppTimeout
 from lihil.testing.position import thread_position
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 T = TypeVar("T")
 
 # How much longer than the loop's own timeout a test waits for its answer: past that the loop itself must be stuck.

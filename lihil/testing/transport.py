@@ -13,6 +13,8 @@ from lihil.testing.library import httpx
 from lihil.testing.loop import LoopThread
 from lihil.testing.scope import RequestHead, http_scope
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 # A request's extension: the client reads the whole body at once, so an endless one is a mistake to report.
 READ_WHOLE = "lihil.read_whole"
 

@@ -18,6 +18,8 @@ from lihil.testing.loop import LoopThread
 from lihil.testing.scope import RequestHead, subprotocols_in, websocket_scope
 from lihil.testing.wire import Answer, Wire
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 _NORMAL_CLOSES = {1000, 1001}
 # What the app may be told of an end: 1005 is a Close frame without a code, 1006 a connection that was lost.
 _CLIENT_CLOSE_CODES = range(1000, 5000)

@@ -23,6 +23,8 @@ from lihil.testing.call import AppCall, ClientGoneError, Wait
 from lihil.testing.errors import ABNORMAL_CLOSURE
 from lihil.testing.scope import headers_of
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 # Messages that may wait in one direction before the sender has to: a real connection has its socket buffers.
 BUFFERED_MAX = 1024
 

@@ -115,13 +115,13 @@ class WebSocket(Link):
             raise TypeError(f"send_text() takes str, not {type(data).__name__}; use send_bytes() or send_json()")
         await self._transmit({"type": WS_SEND, "text": data})
 
-    async def send_bytes(self, data: bytes) -> None:
+    async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message. Raises WebSocketStateError before accept and after close, WebSocketDisconnect."""
         if self._phase is not Phase.OPEN:
             self._refuse_send("send_bytes")
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json()")
-        await self._transmit({"type": WS_SEND, "bytes": data})
+        await self._transmit({"type": WS_SEND, "bytes": bytes(data)})
 
     async def send_json(self, data: Any, mode: Literal["text", "binary"] = "text") -> None:
         """Send a value as JSON. Raises as send_text does, and NotImplementedError for what JSON has no form for."""
@@ -201,6 +201,8 @@ class WebSocket(Link):
         return message
 
     def _check_unanswered(self, call: str) -> None:
+        if self._disconnect is not None:
+            raise self.gone()
         if self._phase is not Phase.CONNECTING:
             raise WebSocketStateError(f"{call} answers the handshake, once; this WebSocket is {self._phase.value}")
 

@@ -87,8 +87,6 @@ class Link(HTTPConnection):
         return message
 
     async def _transmit(self, message: Message) -> None:
-        if self._disconnect is not None:
-            raise self.gone()
         try:
             await self._send(message)
         except OSError:  # ASGI spec_version 2.4: how a server says that the peer has gone

@@ -1,7 +1,6 @@
 """The wire: opening a connection, reading, writing and closing it. The only module that knows `websockets`."""
 
 import asyncio
-import inspect
 import logging
 import socket
 import ssl
@@ -245,14 +244,13 @@ def _connector(target: Target, url: str, handshake: Handshake) -> _Connector:
         more |= {"unix": True, "path": target.uds}
     if url.startswith("wss:"):
         more["ssl"] = _tls_context(insecure=handshake.insecure)
-    if _KNOWS_PROXIES:
-        more["proxy"] = None if target.is_local else True
     return _Connector(
         url,
         origin=None if handshake.origin is None else Origin(handshake.origin),
         subprotocols=[Subprotocol(name) for name in handshake.subprotocols] or None,
         additional_headers=handshake.headers,
         user_agent_header="lihil-ws-test",
+        proxy=None if target.is_local else True,
         open_timeout=None,
         ping_interval=handshake.ping_interval_s,
         close_timeout=handshake.close_timeout_s,
@@ -261,10 +259,6 @@ def _connector(target: Target, url: str, handshake: Handshake) -> _Connector:
         create_connection=_BoundedConnection,
         **more,
     )
-
-
-# websockets 14 has no proxies at all, and would take the argument for one of the event loop's.
-_KNOWS_PROXIES = "proxy" in inspect.signature(connect.__init__).parameters
 
 
 def _tls_context(*, insecure: bool) -> ssl.SSLContext:

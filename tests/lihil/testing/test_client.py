@@ -351,10 +351,30 @@ def test_nothing_warns_and_starlette_s_client_stays_out() -> None:
 
 
 def test_httpx2_is_used_where_it_is_installed(tmp_path: Path) -> None:
-    stand_in = tmp_path / "httpx2"
-    stand_in.mkdir()
-    stand_in.joinpath("__init__.py").write_text("from lihil_real_httpx import *\n")
-    real = "httpx2" if find_spec("httpx2") else "httpx"
-    code = f"import {real} as real\nsys.modules['lihil_real_httpx'] = real\nsys.modules.pop('httpx2', None)\n"
-    talk = f"{code}{TALK}\nfrom lihil.testing.library import httpx\nprint(httpx.__name__, httpx.__file__)"
-    assert run_python(talk, tmp_path).endswith(f"httpx2 {stand_in / '__init__.py'}")
+    if find_spec("httpx2") is None:  # then a stand-in: the same names under the other name
+        tmp_path.joinpath("httpx2.py").write_text("from httpx import *\n")
+    asked = "from lihil.testing.library import httpx\nprint(httpx.__name__)"
+    assert run_python(f"{TALK}\n{asked}", tmp_path).splitlines() == ["hello echo False", "httpx2"]
+
+
+FAILING = """
+from lihil.vendors import TestClient
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    raise LookupError("inner detail")
+def test_it():
+    with TestClient(app).websocket_connect("/") as ws:
+        ws.receive_text()
+"""
+
+
+def test_a_failing_test_shows_its_own_lines_and_those_of_the_app(tmp_path: Path) -> None:
+    file = tmp_path / "test_failing.py"
+    file.write_text(FAILING)
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(file)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "test_failing.py:6: LookupError" in done.stdout
+    assert "test_failing.py:9: WebSocketDisconnect" in done.stdout
+    assert "lihil/testing" not in done.stdout
