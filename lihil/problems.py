@@ -23,8 +23,8 @@ class Problem:
     errors: Sequence[ParameterIssue] = ()
     headers: Sequence[tuple[str, str]] = ()
 
-    def body(self) -> bytes:
-        """The JSON document. `type_` repeats `type` for clients of the older spelling."""
+    def members(self) -> dict[str, object]:
+        """The document as plain data. `type_` repeats `type` for clients of the older spelling."""
         members: dict[str, object] = {
             "type": self.type,
             "type_": self.type,
@@ -37,7 +37,11 @@ class Problem:
             members["instance"] = self.instance
         if self.errors:
             members["errors"] = self.errors
-        return msgspec.json.encode(members)
+        return members
+
+    def body(self) -> bytes:
+        """The JSON document."""
+        return msgspec.json.encode(self.members())
 
     def raw_headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
         """The header fields of an answer with this `body`, as ASGI wants them."""
@@ -63,6 +67,17 @@ def problem_of_parameters(exc: ParametersError, instance: str) -> Problem:
         detail=str(exc),
         instance=instance,
         errors=exc.issues,
+    )
+
+
+def problem_of_message(issues: Sequence[ParameterIssue]) -> Problem:
+    """The answer to a message that says what its type does not allow; the connection stays open."""
+    return Problem(
+        status=422,
+        type="invalid-message",
+        title="Invalid message",
+        detail="; ".join(f"{issue.param}: {issue.message}" for issue in issues),
+        errors=issues,
     )
 
 
