@@ -24,8 +24,8 @@ class Problem:
     errors: Sequence[ParameterIssue] = ()
     headers: Sequence[tuple[str, str]] = ()
 
-    def body(self) -> bytes:
-        """The JSON document. `type_` repeats `type` for clients of the older spelling."""
+    def members(self) -> dict[str, object]:
+        """The document as plain data. `type_` repeats `type` for clients of the older spelling."""
         members: dict[str, object] = {
             "type": self.type,
             "type_": self.type,
@@ -38,6 +38,11 @@ class Problem:
             members["instance"] = self.instance
         if self.errors:
             members["errors"] = self.errors
+        return members
+
+    def body(self) -> bytes:
+        """The JSON document."""
+        members = self.members()
         try:
             return msgspec.json.encode(members)
         except UnicodeEncodeError:  # a lone surrogate in a text that somebody else wrote; UTF-8 has no form for it
@@ -73,6 +78,17 @@ def problem_of_parameters(exc: ParametersError, instance: str) -> Problem:
         detail=str(exc),
         instance=instance,
         errors=exc.issues,
+    )
+
+
+def problem_of_message(issues: Sequence[ParameterIssue]) -> Problem:
+    """The answer to a message that says what its type does not allow; the connection stays open."""
+    return Problem(
+        status=422,
+        type="invalid-message",
+        title="Invalid message",
+        detail="; ".join(f"{issue.param}: {issue.message}" for issue in issues),
+        errors=issues,
     )
 
 

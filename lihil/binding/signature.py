@@ -2,15 +2,16 @@
 
 The rules, in this order. A mark wins: `use(factory)`, `Param(source)`. Without one: (1) a name in the path pattern is a
 path parameter; (2) a type the framework has at hand is injected; (3) a type that a graph provides is a dependency;
-(4) a structured type is the body, which a WebSocket does not have; (5) anything else is a query parameter.
+(4) a structured type is the body, which a WebSocket does not have, or a listener's message, as is a parameter named
+`message`; (5) anything else is a query parameter.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_origin
+from typing import Any, Final, get_origin
 
 from lihil.binding.wire import Wire, param_mark
-from lihil.di.node import DependentNode, Parameter, bare_type, meta_of, parameters_of
+from lihil.di.node import DependentNode, Parameter, bare_type, meta_of, parameters_of, problem_at
 from lihil.di.recipe import Argument, Outer, RecipeBuilder, Source, Step
 from lihil.di.registry import Constant, Providers
 from lihil.di.scope import AsyncScope, Resolver
@@ -19,6 +20,17 @@ from lihil.markers import NodeMeta
 from lihil.params.decode import Decoder
 from lihil.params.spec import BODY, ParamSpec
 
+MESSAGE: Final = -1
+"""A listener's message among the outer values: the last of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTypes:
+    """What comes in over a typed WebSocket, and what goes out."""
+
+    receives: Any
+    sends: Any
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -26,7 +38,7 @@ class Target:
 
     `given`: types the framework injects, with their place among the outer values. `constants`: types that stand for one
     value. `refused`: types of the other protocol, with what to write instead. `first_outer`: where the decoded
-    parameters begin.
+    parameters begin. `takes_message`: the handler is a listener, called for each message.
     """
 
     path_names: frozenset[str]
@@ -35,6 +47,7 @@ class Target:
     constants: Mapping[type, Any] = field(default_factory=dict)
     refused: Mapping[type, str] = field(default_factory=dict)
     takes_body: bool = False
+    takes_message: bool = False
 
     @property
     def sources(self) -> dict[type, Source]:
@@ -51,7 +64,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A bound handler: its arguments, the factory calls before it, the parameters to decode, and what is wrong."""
+    """A bound handler: its arguments, the factory calls before it, the parameters to decode, and what is wrong.
+
+    `message` is a listener's message parameter; `messages` are a typed WebSocket's types.
+    """
 
     handler: Callable[..., Any]
     arguments: tuple[Argument, ...]
@@ -60,6 +76,8 @@ class Signature:
     decoders: tuple[Decoder, ...]
     outers_used: frozenset[int]
     problems: tuple[SetupProblem, ...]
+    message: ParamSpec | None = None
+    messages: MessageTypes | None = None
 
     @property
     def needs_body(self) -> bool:
@@ -91,9 +109,13 @@ class _Binder:
         self._wire = Wire(handler, target.path_names, target.takes_body)
         self._used: set[int] = set()
         self._of_handler: dict[str, Source] = {}
+        self._message: ParamSpec | None = None
 
     def bind(self) -> Signature:
         arguments = self._builder.arguments_of(self._handler, self._supply)
+        if self._target.takes_message and self._message is None and not self._builder.problems:
+            fix = "name a parameter `message`, or give it a structured type, such as a Struct"
+            self._builder.problems.append(problem_at(self._handler, "a listener takes the message, and this none", fix))
         return Signature(
             self._handler,
             arguments,
@@ -102,6 +124,7 @@ class _Binder:
             tuple(self._wire.decoders),
             frozenset(self._used),
             tuple(dict.fromkeys(self._builder.problems)),
+            message=self._message,
         )
 
     def _supply(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
@@ -148,7 +171,12 @@ class _Binder:
             dependency = self._of_same_name(parameter, function)
         else:
             dependency = self._dependency(bare_type(parameter.annotation), meta)
-        return dependency or self._from_wire(parameter, function, self._wire.source_by_type(parameter))
+        return dependency or self._from_wire(parameter, function, self._source_by_rule(parameter, function))
+
+    def _source_by_rule(self, parameter: Parameter, function: Callable[..., Any]) -> str:
+        if self._target.takes_message and function is self._handler and parameter.name == "message":
+            return BODY
+        return self._wire.source_by_type(parameter)
 
     def _found_at_hand(self, parameter: Parameter, function: Callable[..., Any]) -> Source | None:
         kind = bare_type(parameter.annotation)
@@ -183,9 +211,24 @@ class _Binder:
         return None
 
     def _from_wire(self, parameter: Parameter, function: Callable[..., Any], source: str) -> Source:
+        if source == BODY and self._target.takes_message:
+            return self._the_message(parameter, function)
         place = self._wire.place_of(parameter, function, source)
         if isinstance(place, Constant):
             return place
         if place is None:
             raise self._builder.missing(parameter, function)
         return Outer(self._target.first_outer + place)
+
+    def _the_message(self, parameter: Parameter, function: Callable[..., Any]) -> Source:
+        """A listener's message; a factory that wants it takes the same type, or leaves it where it has a default."""
+        spec = self._wire.message_spec(parameter, function)
+        known = self._message
+        if known is None or (known.type == spec.type and function is not self._handler):
+            self._message = known or spec
+            return Outer(MESSAGE)
+        if function is not self._handler and parameter.has_default and param_mark(parameter.annotation) is None:
+            return Constant(parameter.default)
+        fix = f"put {known.name} and {parameter.name} as fields into one type, or join their types: A | B"
+        what = f"{known.name} is the message already; there is only one"
+        raise self._wire.error(parameter, function, what, fix)

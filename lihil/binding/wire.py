@@ -8,7 +8,7 @@ from lihil.di.node import Parameter, bare_type, meta_of, name_of, problem_at
 from lihil.di.registry import Constant
 from lihil.errors import SetupError
 from lihil.markers import Param
-from lihil.params.decode import Decoder, UnknownTypeError, UnsupportedTypeError, make_decoder
+from lihil.params.decode import Decoder, UnknownTypeError, UnsupportedTypeError, check_message, make_decoder
 from lihil.params.kinds import holds_structure, type_words
 from lihil.params.spec import BODY, MISSING, ParamSpec, wire_key
 
@@ -56,6 +56,16 @@ class Wire:
         self.specs.append(spec)
         self.decoders.append(decoder)
         return len(self.specs) - 1
+
+    def message_spec(self, parameter: Parameter, function: Callable[..., Any]) -> ParamSpec:
+        """The spec of a listener's message. Raises SetupError where no message can become it."""
+        spec = self._spec(parameter, function, BODY)
+        try:
+            check_message(spec)
+        except (ValueError, TypeError) as exc:
+            fix = 'take another type, or say how to read it: Annotated[..., Param("body", decoder=read_it)]'
+            raise self.error(parameter, function, f"it cannot be read from a message: {exc}", fix) from None
+        return spec
 
     def error(self, parameter: Parameter, function: Callable[..., Any], what: str, fix: str) -> SetupError:
         """A set-up error that points at a parameter, of the handler or of a factory it needs."""

@@ -41,6 +41,7 @@ from lihil.di.scope import AsyncScope
 
 Outers: TypeAlias = list[Any]
 Run: TypeAlias = Callable[[Outers], Awaitable[Any]]
+Call: TypeAlias = Callable[[Outers], Any]
 Runner: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
 MakeScope: TypeAlias = Callable[[Outers], AsyncScope]
 
@@ -81,6 +82,18 @@ def compile_run(
     return writer.finish(name_of(call))
 
 
+def compile_call(
+    call: Callable[..., Any], arguments: Sequence[Argument], steps: Sequence[Step], *, is_coroutine: bool
+) -> Call:
+    """A plain function from the outer values to the handler's result, for plain factories alone.
+
+    A coroutine function (`is_coroutine`) must be one that never waits: it is run to its end on the spot.
+    """
+    writer = _Writer("def")
+    writer.write_immediate(call, arguments, steps, is_coroutine=is_coroutine)
+    return writer.finish(name_of(call))
+
+
 def _scope_maker(
     providers: Providers, built: Mapping[DependentNode, Any], given: Mapping[Any, Source], scope_at: int
 ) -> MakeScope:
@@ -98,8 +111,8 @@ def _scope_maker(
 class _Writer:
     """Writes the source of one coroutine function; values that are no literals go into its namespace."""
 
-    def __init__(self) -> None:
-        self._lines = ["async def run(o):"]
+    def __init__(self, defined_by: str = "async def") -> None:
+        self._lines = [f"{defined_by} run(o):"]
         self._depth = 1
         self._names: dict[str, Any] = {
             "never_yielded": never_yielded,
@@ -114,6 +127,20 @@ class _Writer:
         for number, step in enumerate(steps):
             self._make(number, step)
         self._line(f"return await {self._handled(call, arguments, runner)}")
+
+    def write_immediate(
+        self, call: Callable[..., Any], arguments: Sequence[Argument], steps: Sequence[Step], *, is_coroutine: bool
+    ) -> None:
+        """Nothing to close and nothing to wait for."""
+        for number, step in enumerate(steps):
+            self._make(number, step)
+        if not is_coroutine:
+            self._line(f"return {self._called(call, arguments)}")
+            return
+        self._line("try:")
+        self._line(f"    {self._called(call, arguments)}.send(None)")
+        self._line("except StopIteration as ended:")
+        self._line("    return ended.value")
 
     def write_guarded(
         self, call: Callable[..., Any], arguments: Sequence[Argument], steps: Sequence[Step], runner: Runner | None
@@ -163,11 +190,11 @@ class _Writer:
         self._depth = 1
         self._line("return result")
 
-    def finish(self, name: str) -> Run:
+    def finish(self, name: str) -> Call:
         """The function, compiled; `name` stands in tracebacks."""
         code = compile("\n".join(self._lines), f"<the plan of {name}>", "exec")
         exec(code, self._names)  # noqa: S102 - the source is made of our own names and numbers only
-        run: Run = self._names["run"]
+        run: Call = self._names["run"]
         return run
 
     def _make(self, number: int, step: Step) -> None:

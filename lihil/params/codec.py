@@ -1,4 +1,4 @@
-"""JSON in and out of typed values: msgspec Structs, dataclasses, TypedDicts, attrs, and pydantic models when in use.
+"""JSON and msgpack in and out of typed values: Structs, dataclasses, TypedDicts, attrs, pydantic models when in use.
 
 pydantic is never imported here: its models are known by their methods.
 """
@@ -32,6 +32,7 @@ def encode_hook(value: Any) -> Any:
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=encode_hook)
+_MSGPACK_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 
 
 def encode_json(value: Any) -> bytes:
@@ -39,19 +40,30 @@ def encode_json(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
-def json_decoder(kind: Any) -> Callable[[bytes], Any]:
-    """A function from JSON bytes to `kind`; it raises msgspec.DecodeError, or its subclass ValidationError."""
+def encode_msgpack(value: Any) -> bytes:
+    """A value as msgpack. Raises as encode_json does."""
+    return _MSGPACK_ENCODER.encode(value)
+
+
+def json_decoder(kind: Any) -> Callable[[bytes | str], Any]:
+    """A function from JSON to `kind`; it raises msgspec.DecodeError, or its subclass ValidationError."""
     return msgspec.json.Decoder(kind, dec_hook=decode_hook).decode
 
 
-def issues_of_decode(exc: Exception, location: str, param: str) -> list[ParameterIssue]:
-    """What a failed JSON decoding means to the sender, a line for each bad field where the library tells them apart."""
+def msgpack_decoder(kind: Any) -> Callable[[bytes], Any]:
+    """A function from msgpack to `kind`; it raises as json_decoder's does."""
+    return msgspec.msgpack.Decoder(kind, dec_hook=decode_hook).decode
+
+
+def issues_of_decode(exc: Exception, location: str, param: str, *, form: str = "JSON") -> list[ParameterIssue]:
+    """What a failed decoding means to the sender, a line for each bad field where the library tells them apart."""
+    unreadable = f"Invalid{form.capitalize()}Received"
     if isinstance(exc, UnicodeDecodeError):
-        return [ParameterIssue("InvalidJsonReceived", location, param, "not UTF-8")]
+        return [ParameterIssue(unreadable, location, param, "not UTF-8")]
     if isinstance(exc, RecursionError):
-        return [ParameterIssue("InvalidJsonReceived", location, param, "nested too deeply")]
+        return [ParameterIssue(unreadable, location, param, "nested too deeply")]
     if not isinstance(exc, msgspec.ValidationError):
-        return [ParameterIssue("InvalidJsonReceived", location, param, f"not JSON: {exc}")]
+        return [ParameterIssue(unreadable, location, param, f"not {form}: {exc}")]
     message, marked, where = str(exc).rpartition(" - at `$")
     name = param + where.rstrip("`") if marked else param
     if exc.__cause__ is not None and hasattr(exc.__cause__, "errors"):

@@ -13,6 +13,7 @@ from lihil.params.codec import decode_hook, issues_of_decode, json_decoder
 from lihil.params.kinds import (
     inner_types,
     is_pydantic_model,
+    is_raw,
     is_sequence,
     is_text_type,
     is_union,
@@ -26,9 +27,13 @@ __all__ = [
     "Decoder",
     "UnknownTypeError",
     "UnsupportedTypeError",
+    "check_message",
+    "checked_decoder",
     "decode_all",
+    "document_type",
     "is_union",
     "make_decoder",
+    "message_type",
     "type_words",
 ]
 
@@ -178,14 +183,35 @@ def _body_decoder(spec: ParamSpec) -> Decoder:
 def _body_converter(spec: ParamSpec) -> Callable[[bytes], Any]:
     """From the body as it came to the value: JSON, or the bytes themselves, or what a decoder makes of the text."""
     if spec.decoder is not None:
-        convert = _checked(spec)
+        convert = checked_decoder(spec)
         return lambda body: convert(body.decode())
+    kind = document_type(spec)
+    decode_json = json_decoder(kind)
+    return (lambda body: msgspec.convert(body, kind)) if spec.is_raw_body else decode_json
+
+
+def document_type(spec: ParamSpec) -> Any:
+    """The type that a whole document is decoded as, with the parameter's limits.
+
+    Raises UnsupportedTypeError for a type that no document can become, ValueError for limits that cannot be read.
+    """
     for leaf in inner_types(_type_info(spec)):
         if isinstance(leaf, msgspec.inspect.CustomType) and not is_pydantic_model(leaf.cls):
             raise UnknownTypeError(f"JSON cannot become {type_words(leaf.cls)}")
-    kind = _limited(spec.type, spec.constraints)
-    decode_json = json_decoder(kind)
-    return (lambda body: msgspec.convert(body, kind)) if spec.is_raw_body else decode_json
+    return _limited(spec.type, spec.constraints)
+
+
+def message_type(spec: ParamSpec) -> Any:
+    """As document_type, for a WebSocket's message, which may be `str | bytes` as well: whichever comes."""
+    return spec.type if spec.constraints == Constraints() and is_raw(spec.type) else document_type(spec)
+
+
+def check_message(spec: ParamSpec) -> None:
+    """Raises TypeError or ValueError where no message can become what `spec` says."""
+    if spec.decoder is not None:
+        checked_decoder(spec)
+    elif not is_raw(spec.type) or spec.constraints != Constraints():
+        json_decoder(document_type(spec))
 
 
 def _absent(spec: ParamSpec) -> Any:
@@ -201,7 +227,7 @@ def _missing(spec: ParamSpec) -> ParameterIssue:
 def _converter(spec: ParamSpec) -> Callable[[Any], Any]:
     """From text, or a list of texts, to the value; raises ValueError (msgspec.ValidationError is one)."""
     if spec.decoder is not None:
-        return _checked(spec)
+        return checked_decoder(spec)
     info = _type_info(spec)
     leaves = inner_types(info)
     for leaf in leaves:
@@ -230,7 +256,7 @@ def _utf8(text: Any) -> Any:
     return text.encode() if isinstance(text, str) else [item.encode() for item in text]
 
 
-def _checked(spec: ParamSpec) -> Callable[[Any], Any]:
+def checked_decoder(spec: ParamSpec) -> Callable[[Any], Any]:
     """The parameter's own decoder, with the limits put on what it gives."""
     assert spec.decoder is not None  # noqa: S101 - callers come here only with a decoder
     decode = spec.decoder

@@ -41,6 +41,11 @@ def is_sequence(kind: Any) -> bool:
     )
 
 
+def is_raw(kind: Any) -> bool:
+    """Whether a type is what a WebSocket's message is by itself: str, bytes, or either."""
+    return all(option is str or option is bytes for option in options_of(kind))
+
+
 def is_pydantic_model(kind: Any) -> bool:
     """Whether a type is a pydantic model class; pydantic itself is never imported here."""
     return isinstance(kind, type) and hasattr(kind, "model_validate") and hasattr(kind, "model_fields")

@@ -6,7 +6,7 @@ Plain frozen records: `msgspec.to_builtins` and `msgspec.json.encode` take them 
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from lihil.di.node import name_of, place_of
 from lihil.params.decode import type_words
@@ -33,7 +33,8 @@ class ParamModel:
 class RouteModel:
     """One handler. `kind` is "http" or "websocket", `method` "" for a WebSocket, `file` relative to the working folder.
 
-    `problems` says what keeps the app from starting with this handler.
+    `problems` says what keeps the app from starting with this handler. `receives` and `sends` are the types of a typed
+    WebSocket's messages, seen from the app; "" for one that is not typed, and for a listener that never replies.
     """
 
     kind: str
@@ -45,6 +46,8 @@ class RouteModel:
     summary: str
     params: tuple[ParamModel, ...]
     problems: tuple[str, ...] = ()
+    receives: str = ""
+    sends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,13 @@ def _route(endpoint: Endpoint) -> RouteModel:
         summary=(inspect.getdoc(endpoint.handler) or "").partition("\n")[0],
         params=tuple(params),
         problems=tuple(str(problem) for problem in signature.problems),
+        receives=_words(signature.messages and signature.messages.receives),
+        sends=_words(signature.messages and signature.messages.sends),
     )
+
+
+def _words(kind: Any) -> str:
+    return "" if kind is None else type_words(kind)
 
 
 _LOCATIONS = ("path", "query", "header", "cookie", "body")

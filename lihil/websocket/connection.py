@@ -1,8 +1,9 @@
 """`WebSocket`: what a handler gets."""
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Self
 
 import msgspec
 from starlette.responses import Response
@@ -23,21 +24,37 @@ from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.params.codec import encode_json
 from lihil.problems import Problem
 from lihil.websocket.limits import check_close, checked_headers
-from lihil.websocket.link import Link, Phase
+from lihil.websocket.link import CONNECTING, OPEN, Link, Phase
+from lihil.websocket.messages import INVALID, Codec, Codecs, Payload
+
+if sys.version_info >= (3, 13):
+    from typing import TypeVar
+else:
+    from typing_extensions import TypeVar
 
 T = TypeVar("T")
+In = TypeVar("In", default=Any)
+Out = TypeVar("Out", default=Any)
 
 NORMAL_CLOSURE = 1000
 POLICY_VIOLATION = 1008
+_BYTES = (bytes, bytearray, memoryview)
 
 
-class WebSocket(Link):
+class WebSocket(Link, Generic[In, Out]):
     """One WebSocket, from the opening handshake to the close.
+
+    `ws: WebSocket[In, Out]` is typed: `async for message in ws` gives an In each time, `await ws.send(...)` takes an
+    Out, and a message that is no In is answered with problem details and passed over. A plain WebSocket iterates
+    messages as they come, `str | bytes`, and its `send` takes ASGI messages.
 
     The properties `url`, `headers`, `query_params`, `path_params`, `cookies`, `state`, `client` and `app` are
     starlette's and are worked out when they are first read. `receive` and the calls built on it raise
     WebSocketDisconnect when the peer has gone, and so does `send`. Closing twice is harmless.
     """
+
+    codecs: Codecs | None = None  # the route's; None where it is not typed
+    codec: Codec | None = None  # what was agreed on with this client
 
     @property
     def subprotocols(self) -> list[str]:
@@ -49,23 +66,40 @@ class WebSocket(Link):
     ) -> None:
         """Answer the opening handshake with 101; `headers` are pairs of bytes.
 
+        Where messages are typed, a client may choose between "json" and "msgpack" by subprotocol: without `subprotocol`
+        the first of these that it offers is taken.
+
         Raises WebSocketStateError when it was answered before, ValueError for a header that would break the answer.
         """
         self._check_unanswered("accept")
         fields = checked_headers(headers or ())
         await self._await_connect()
+        if self.codecs is not None:
+            subprotocol, self.codec = self.codecs.agree(subprotocol, self.subprotocols)
         self._phase = Phase.OPEN
         await self._transmit({"type": WS_ACCEPT, "subprotocol": subprotocol, "headers": fields})
 
-    async def send(self, message: Message) -> None:
-        """Send one ASGI message. Raises as the call of the same meaning does: accept, send_text, close."""
+    async def send(self, message: Out) -> None:
+        """Send an Out; on a plain WebSocket an ASGI message. Raises as the call of the same meaning does.
+
+        An Out raises as send_text does, and TypeError or NotImplementedError for a value that has no form.
+        """
+        if self.codecs is None:
+            await self._send_asgi(message)  # type: ignore[arg-type]
+            return
+        if self.codec is None:
+            self._refuse_send("send")
+        payload = self.codec.encode(message)
+        await (self.send_text(payload) if isinstance(payload, str) else self.send_bytes(payload))
+
+    async def _send_asgi(self, message: Message) -> None:
         kind = message["type"]
         if kind == WS_ACCEPT:
             await self.accept(message.get("subprotocol"), message.get("headers"))
         elif kind == WS_CLOSE:
             await self.close(message.get("code", NORMAL_CLOSURE), message.get("reason"))
         elif kind == WS_SEND:
-            if self._phase is not Phase.OPEN:
+            if self._phase is not OPEN:
                 self._refuse_send("send")
             await self._transmit(message)
         elif kind in _DENIAL_PARTS:
@@ -75,7 +109,11 @@ class WebSocket(Link):
 
     async def receive_text(self) -> str:
         """The next message as text; one sent as binary is decoded. Raises WebSocketDisconnect, UnicodeDecodeError."""
-        message = await self._next_message()
+        if self._phase is CONNECTING:
+            self._refuse_receive()
+        message = await self.receive()
+        if message["type"] != WS_RECEIVE:
+            raise self.gone()
         text: str | None = message.get("text")
         return message["bytes"].decode() if text is None else text
 
@@ -95,6 +133,38 @@ class WebSocket(Link):
         data = message.get("bytes")
         return msgspec.json.decode(message["text"] if data is None else data)
 
+    async def receive_message(self) -> In:
+        """The next message as an In; on a plain WebSocket as it comes, `str` or `bytes`. Raises WebSocketDisconnect.
+
+        A message that is no In is answered with problem details, and passed over.
+        """
+        while True:
+            if self._phase is CONNECTING:
+                self._refuse_receive()
+            message = await self.receive()
+            if message["type"] != WS_RECEIVE:
+                raise self.gone()
+            text = message.get("text")
+            payload: Any = message["bytes"] if text is None else text
+            codec = self.codec
+            if codec is None:
+                return payload  # type: ignore[no-any-return]
+            try:
+                return codec.decode(payload)  # type: ignore[no-any-return]
+            except INVALID as exc:
+                refusal = codec.refusal(exc)
+            await self.send_payload(refusal)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> In:
+        """As receive_message; the end of the connection ends the loop."""
+        try:
+            return await self.receive_message()
+        except WebSocketDisconnect:
+            raise StopAsyncIteration from None
+
     def iter_text(self) -> AsyncIterator[str]:
         """Every message as text, until the peer goes."""
         return _until_gone(self.receive_text)
@@ -109,25 +179,42 @@ class WebSocket(Link):
 
     async def send_text(self, data: str) -> None:
         """Send a text message. Raises WebSocketStateError before accept and after close, WebSocketDisconnect."""
-        if self._phase is not Phase.OPEN:
+        if self._phase is not OPEN:
             self._refuse_send("send_text")
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes str, not {type(data).__name__}; use send_bytes() or send_json()")
-        await self._transmit({"type": WS_SEND, "text": data})
+        try:
+            if self.direct is None:
+                await self._send({"type": WS_SEND, "text": data})
+            elif not self.direct.send_now(data):
+                await self.direct.drained()
+        except OSError:
+            raise self._lost() from None
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message. Raises WebSocketStateError before accept and after close, WebSocketDisconnect."""
-        if self._phase is not Phase.OPEN:
+        if self._phase is not OPEN:
             self._refuse_send("send_bytes")
-        if not isinstance(data, bytes | bytearray | memoryview):
+        if not isinstance(data, _BYTES):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json()")
-        await self._transmit({"type": WS_SEND, "bytes": bytes(data)})
+        try:
+            if self.direct is None:
+                await self._send({"type": WS_SEND, "bytes": bytes(data)})
+            elif not self.direct.send_now(bytes(data)):
+                await self.direct.drained()
+        except OSError:
+            raise self._lost() from None
 
     async def send_json(self, data: Any, mode: Literal["text", "binary"] = "text") -> None:
         """Send a value as JSON. Raises as send_text does, and NotImplementedError for what JSON has no form for."""
         _check_mode(mode)
         encoded = encode_json(data)
         await (self.send_text(encoded.decode()) if mode == "text" else self.send_bytes(encoded))
+
+    async def send_payload(self, payload: Payload) -> None:
+        """Send what a codec wrote, unless we have closed the connection meanwhile. Raises WebSocketDisconnect."""
+        if self._phase is OPEN or self._disconnect is not None:
+            await (self.send_text(payload) if isinstance(payload, str) else self.send_bytes(payload))
 
     async def close(self, code: int = NORMAL_CLOSURE, reason: str | None = None) -> None:
         """Close with a code and a reason of at most 123 bytes (RFC 6455, section 5.5.1).
@@ -157,7 +244,7 @@ class WebSocket(Link):
         self._check_unanswered("send_denial_response")
         if self._can_deny:
             with suppress(WebSocketDisconnect):
-                await response(self.scope, self._receive, self.send)
+                await response(self.scope, self._receive, self._send_asgi)
             return
         await self.close(POLICY_VIOLATION)
         if response.background is not None:
@@ -193,8 +280,8 @@ class WebSocket(Link):
         await self._transmit(message)
 
     async def _next_message(self) -> Message:
-        if self._phase is Phase.CONNECTING:
-            raise WebSocketStateError("nothing can be received before the handshake; call `await ws.accept()` first")
+        if self._phase is CONNECTING:
+            self._refuse_receive()
         message = await self.receive()
         if message["type"] != WS_RECEIVE:
             raise self.gone()
@@ -205,6 +292,9 @@ class WebSocket(Link):
             raise self.gone()
         if self._phase is not Phase.CONNECTING:
             raise WebSocketStateError(f"{call} answers the handshake, once; this WebSocket is {self._phase.value}")
+
+    def _refuse_receive(self) -> NoReturn:
+        raise WebSocketStateError("nothing can be received before the handshake; call `await ws.accept()` first")
 
     def _refuse_send(self, call: str) -> NoReturn:
         if self._disconnect is not None:

@@ -1,9 +1,9 @@
 """The life of one connection, from the opening handshake to the last closed resource."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, get_args, get_origin
 
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
@@ -12,17 +12,20 @@ from starlette.websockets import WebSocketState
 
 from lihil.asgi import ERROR_HOOK, WEBSOCKET, Middleware, Receive, Scope, Send
 from lihil.binding.plan import CONNECTION, FIRST_PARAMETER, SCOPE, Plan, make_plan
-from lihil.binding.signature import Signature, Target, bind
-from lihil.di.node import DependentNode, name_of
+from lihil.binding.signature import MessageTypes, Signature, Target, bind
+from lihil.di.node import DependentNode, Parameter, bare_type, name_of, parameters_of, problem_at
 from lihil.di.scope import Resolver
-from lihil.errors import ParametersError, WebSocketDisconnect, status_phrase
+from lihil.errors import ParametersError, SetupError, SetupProblem, WebSocketDisconnect, status_phrase
+from lihil.params.decode import type_words
 from lihil.params.sources import Sources
 from lihil.problems import Problem, problem_of_http_exception, problem_of_parameters
 from lihil.routing.path import PathPattern
 from lihil.routing.route import Surroundings
 from lihil.websocket.connection import WebSocket
+from lihil.websocket.interruption import Interruption
 from lihil.websocket.limits import fitting_reason
 from lihil.websocket.link import Phase
+from lihil.websocket.messages import Codecs, FormatName, make_codecs, message_spec
 from lihil.websocket.watch import DisconnectWatch
 
 logger: logging.Logger = logging.getLogger("lihil.websocket")
@@ -36,9 +39,14 @@ class WebSocketEndpoint:
 
     kind = WEBSOCKET
     method = ""
+    _takes_message = False
 
     def __init__(
-        self, handler: Callable[..., Any], around: Surroundings, middlewares: Sequence[Middleware] = ()
+        self,
+        handler: Callable[..., Any],
+        around: Surroundings,
+        middlewares: Sequence[Middleware] = (),
+        codec: FormatName | None = None,
     ) -> None:
         self.handler = handler
         self.pattern: PathPattern = around.pattern
@@ -53,8 +61,11 @@ class WebSocketEndpoint:
                 Request: "take `ws: WebSocket`; it has url, headers, query_params and the rest",
                 HTTPConnection: "take `ws: WebSocket`",
             },
+            takes_message=self._takes_message,
         )
         self.middlewares = middlewares
+        self._format = codec
+        self._codecs: Codecs | None = None
         self._watch = DisconnectWatch()
         self._built: dict[DependentNode, Any] = {}
         self._plan: Plan | None = None
@@ -66,10 +77,36 @@ class WebSocketEndpoint:
 
     def signature(self) -> Signature:
         """The handler's parameters, for descriptions of the app."""
-        return bind(self.handler, self._target, self._providers)
+        return self._typed(bind(self.handler, self._target, self._providers))
+
+    def _typed(self, signature: Signature) -> Signature:
+        """The signature with the message types, and what is wrong with them."""
+        found = list(message_types(signature))
+        problems = [*signature.problems, *_disagreements(found)]
+        if not found and self._format is not None:
+            what = f"codec={self._format!r} is for typed messages, and {name_of(self.handler)} has none"
+            problems.append(problem_at(self.handler, what, "write ws: WebSocket[In, Out], or drop codec"))
+        return replace(signature, problems=tuple(problems), messages=found[0][0] if found else None)
 
     def _make_plan(self) -> Plan:
-        return make_plan(self.handler, self._target, self._providers, self._built, runner=self._run_handler)
+        plan = make_plan(self.handler, self._target, self._providers, self._built, runner=self._run_handler)
+        signature = self._typed(plan.signature)
+        if signature.problems:
+            raise SetupError(signature.problems)
+        self._codecs = self._codecs_of(signature)
+        return replace(plan, signature=signature)
+
+    def _codecs_of(self, signature: Signature) -> Codecs | None:
+        messages = signature.messages
+        if messages is None:
+            return None
+        try:
+            return make_codecs(message_spec(messages.receives), messages.sends, self._format)
+        except (TypeError, ValueError) as exc:
+            words = type_words(messages.receives)
+            what = f"no message can be read as the {words} of WebSocket[{words}, ...]: {exc}"
+            fix = "take a type that JSON can become, such as a Struct, or a tagged union of Structs"
+            raise SetupError([problem_at(self.handler, what, fix)]) from None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ws = WebSocket(scope, receive, send)
@@ -84,6 +121,7 @@ class WebSocketEndpoint:
         plan = self._plan
         if plan is None or plan.version != self._providers.version:  # a test override came or went
             plan = self._plan = self._make_plan()
+        ws.codecs = self._codecs
         await plan(ws, Sources(ws.scope))
         await self._finish(ws)
 
@@ -96,7 +134,7 @@ class WebSocketEndpoint:
             if isinstance(cause, WebSocketException):
                 await ws.close(cause.code, cause.reason)
                 return
-            problem = _problem_of(cause, ws.scope["path"])
+            problem = problem_of(cause, ws.scope["path"])
             if problem is not None:
                 await self._answer(ws, problem, APPLICATION_CODES + problem.status)
                 return
@@ -135,26 +173,31 @@ class WebSocketEndpoint:
 
         Only the handler is: resources are opened before and closed after, undisturbed.
         """
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - ASGI servers run every connection in a task
-        cancels_before, has_gone = task.cancelling(), False
+        with Interruption() as interruption:
+            stop_watching = self._watch.add(ws, lambda: interruption.interrupt(ws.gone()))
+            try:
+                return await handler
+            finally:
+                stop_watching()
 
-        def on_disconnect() -> None:
-            nonlocal has_gone
-            has_gone = True
-            task.cancel()
 
-        stop_watching = self._watch.add(ws, on_disconnect)
-        try:
-            return await handler
-        except asyncio.CancelledError:
-            if not has_gone or task.cancelling() > cancels_before + 1:
-                raise
-            raise ws.gone() from None
-        finally:
-            stop_watching()
-            if has_gone:  # also where the handler has swallowed it: timeouts in resources count what is left
-                task.uncancel()
+def message_types(signature: Signature) -> Iterator[tuple[MessageTypes, Parameter, Callable[..., Any]]]:
+    """Every `WebSocket[In, Out]` among the parameters of a handler and of the factories behind it."""
+    for function in dict.fromkeys([signature.handler, *(step.node.call for step in signature.steps)]):
+        for parameter in parameters_of(function):
+            kind = bare_type(parameter.annotation)
+            if get_origin(kind) is WebSocket:
+                yield MessageTypes(*get_args(kind)), parameter, function
+
+
+def _disagreements(found: Sequence[tuple[MessageTypes, Parameter, Callable[..., Any]]]) -> Iterator[SetupProblem]:
+    for messages, parameter, function in found:
+        first, _, first_function = found[0]
+        if messages != first:
+            what = (
+                f"its messages are others than those of {name_of(first_function)}; a connection has one type each way"
+            )
+            yield problem_at(function, what, "write the same WebSocket[In, Out] in both", parameter=parameter.name)
 
 
 def _cause_of(exc: BaseException) -> BaseException:
@@ -166,7 +209,7 @@ def _cause_of(exc: BaseException) -> BaseException:
     return telling[0] if len(telling) == 1 else exc
 
 
-def _problem_of(cause: BaseException, path: str) -> Problem | None:
+def problem_of(cause: BaseException, path: str) -> Problem | None:
     """The answer to a refusal; None for every other exception, and for a status that refuses nothing."""
     if isinstance(cause, ParametersError):
         return problem_of_parameters(cause, path)

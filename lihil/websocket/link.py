@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
-from lihil.asgi import WS_CONNECT, WS_DISCONNECT, Message, Receive, Scope, Send
+from lihil.asgi import DIRECT, WS_CONNECT, WS_DISCONNECT, WS_RECEIVE, DirectTransport, Message, Receive, Scope, Send
 from lihil.errors import WebSocketDisconnect
 from lihil.websocket.watch import ReadAhead
 
@@ -21,6 +21,11 @@ class Phase(Enum):
     OPEN = "open"
     REFUSED = "refused"  # the handshake was answered with an HTTP status
     CLOSED = "closed"  # we closed it, or the peer has gone
+
+
+# Every message asks for these two; a member looked up on its class costs six times as much (Python 3.11).
+CONNECTING: Final = Phase.CONNECTING
+OPEN: Final = Phase.OPEN
 
 
 _STARLETTE_STATES = {
@@ -45,6 +50,7 @@ class Link(HTTPConnection):
         self._connected = False
         self._has_read = False
         self._is_denying = False  # a denial response is begun and not ended
+        self.direct = direct_transport(scope, receive, send)
         self._disconnect: WebSocketDisconnect | None = None
         self._read_ahead: ReadAhead | None = None
         self.receiving: int = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
@@ -78,20 +84,19 @@ class Link(HTTPConnection):
         finally:
             self.receiving -= 1
         kind = message["type"]
-        if kind == WS_DISCONNECT:
+        if kind == WS_RECEIVE:
+            self._has_read = True
+        elif kind == WS_DISCONNECT:
             self._note_disconnect(message)
         elif kind == WS_CONNECT:
             self._connected = True
-        else:
-            self._has_read = True
         return message
 
     async def _transmit(self, message: Message) -> None:
         try:
             await self._send(message)
-        except OSError:  # ASGI spec_version 2.4: how a server says that the peer has gone
-            self._set_gone(ABNORMAL_CLOSURE, "")
-            raise self.gone() from None
+        except OSError:
+            raise self._lost() from None
 
     async def _from_read_ahead(self, read_ahead: ReadAhead) -> Message:
         message = await read_ahead.next()
@@ -137,7 +142,19 @@ class Link(HTTPConnection):
         if self._phase not in _ENDED:
             self._phase = Phase.CLOSED
 
+    def _lost(self) -> WebSocketDisconnect:
+        """What an OSError of `send` means: that the peer has gone (ASGI, WebSocket spec_version 2.4)."""
+        self._set_gone(ABNORMAL_CLOSURE, "")
+        return self.gone()
+
     def gone(self) -> WebSocketDisconnect:
         """How the peer went; a fresh exception each time, so that no traceback grows over several raises."""
         seen = self._disconnect
         return WebSocketDisconnect(seen.code if seen else ABNORMAL_CLOSURE, seen.reason if seen else "")
+
+
+def direct_transport(scope: Scope, receive: Receive, send: Send) -> DirectTransport | None:
+    """The server's short way to the peer; None where there is none, and where a middleware is to see each message."""
+    direct: DirectTransport | None = (scope.get("extensions") or {}).get(DIRECT)
+    is_free = all(getattr(call, "__self__", None) is direct for call in (receive, send))
+    return direct if is_free else None
