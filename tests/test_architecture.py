@@ -17,6 +17,7 @@ OURS = [*FRAMEWORK, *sorted((ROOT / "lihil_cli").rglob("*.py")), *sorted((ROOT /
 PURE = sorted(path for pattern in PYPROJECT["tool"]["gates"]["pure"] for path in ROOT.glob(pattern))
 
 PUBLIC_NAMES = {
+    *("Broadcaster", "WhenFull"),
     *("Annotated", "AsyncResource", "AsyncScope", "DependentNode", "EventStream", "Graph", "HTML", "HTTPException"),
     *("Ignore", "Json", "Lihil", "NodeMeta", "Param", "Request", "Resolver", "Resource", "Response", "Route", "SSE"),
     *(
