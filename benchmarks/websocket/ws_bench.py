@@ -183,7 +183,7 @@ def ws_check(port, path, sends, timeout=3):
     s.settimeout(timeout)
     key = base64.b64encode(os.urandom(16)).decode()
     s.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
     b = b""
