@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from starlette.datastructures import Headers
-
-from lihil.asgi import HTTP_RESPONSE_BODY, HTTP_RESPONSE_START, WEBSOCKET, ASGIApp, Receive, Scope, Send
+from lihil.asgi import HTTP_RESPONSE_BODY, HTTP_RESPONSE_START, WEBSOCKET, ASGIApp, RawHeaders, Receive, Scope, Send
 from lihil.di.graph import Graph
 from lihil.di.node import DependentNode, name_of, place_of, problem_at
 from lihil.di.registry import Providers
@@ -21,6 +20,17 @@ from lihil.websocket.origin import HostPolicy, OriginPolicy, parse_host
 
 logger: logging.Logger = logging.getLogger("lihil.app")
 
+Fields: TypeAlias = tuple[bytes, ...]
+
+_REMEMBERED_FIELDS: Final = 1024
+_DOUBTFUL_HOST: Final = 400
+_FOREIGN_ORIGIN: Final = 403
+_FOREIGN_HOST: Final = 421
+_FOREIGN: Final = {
+    _DOUBTFUL_HOST: "a request has one Host field, with a name in it",
+    _FOREIGN_ORIGIN: "pages of this Origin may not open a WebSocket here",
+    _FOREIGN_HOST: "this server does not answer to that Host",
+}
 _OPTIONS: Final = "OPTIONS"
 
 
@@ -106,6 +116,8 @@ class Dispatcher:
         self._http = table.http
         self._hosts = hosts
         self._origins = origins
+        # The same few fields come with nearly every request, and reading them costs as much as all the rest.
+        self._status_of = lru_cache(_REMEMBERED_FIELDS)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         problem = self._foreign(scope)
@@ -131,22 +143,32 @@ class Dispatcher:
 
     def _foreign(self, scope: Scope) -> Problem | None:
         """The refusal of a Host or an Origin that is not ours; None for the rest."""
-        headers, path = Headers(scope=scope), scope["path"]
-        hosts, origins = headers.getlist("host"), headers.getlist("origin")
-        if len(hosts) > 1 or any(parse_host(host) is None for host in hosts):  # RFC 9112, section 3.2
-            return Problem(status=400, detail="a request has one Host field, with a name in it", instance=path)
-        host, server = hosts[0] if hosts else None, scope.get("server")
-        if not self._hosts.allows(host, server[0] if server else None):
-            logger.warning("host %r refused for %r; allow it with Lihil(allowed_hosts=[...])", host, path)
-            return Problem(status=421, detail="this server does not answer to that Host", instance=path)
-        if scope["type"] != WEBSOCKET or not origins:
+        hosts, origins = _who_asks(scope["headers"])
+        server = scope.get("server")
+        pages = origins if scope["type"] == WEBSOCKET else ()
+        status = self._status_of(hosts, pages, server[0] if server else None)
+        if status is None:
             return None
-        origin = ", ".join(origins)  # several are none: no entry is like that
-        if not self._origins.allows(origin, host):
-            logger.warning("origin %r refused for %r; allow it with Lihil(allowed_origins=[...])", origin, path)
-            detail = "pages of this Origin may not open a WebSocket here"
-            return Problem(status=403, detail=detail, instance=path)
-        return None
+        if status == _FOREIGN_HOST:
+            host = hosts[0].decode("latin-1") if hosts else None
+            logger.warning("host %r refused for %r; allow it with Lihil(allowed_hosts=[...])", host, scope["path"])
+        elif status == _FOREIGN_ORIGIN:
+            origin = b", ".join(origins).decode("latin-1")
+            logger.warning(
+                "origin %r refused for %r; allow it with Lihil(allowed_origins=[...])", origin, scope["path"]
+            )
+        return Problem(status=status, detail=_FOREIGN[status], instance=scope["path"])
+
+    def _judge(self, hosts: Fields, origins: Fields, server: str | None) -> int | None:
+        """The status for these Host and Origin fields, None when they are fine."""
+        names = [host.decode("latin-1") for host in hosts]
+        if len(names) > 1 or any(parse_host(name) is None for name in names):  # RFC 9112, section 3.2
+            return _DOUBTFUL_HOST
+        name = names[0] if names else None
+        if not self._hosts.allows(name, server):
+            return _FOREIGN_HOST
+        origin = b", ".join(origins).decode("latin-1") if origins else None  # several are none: no entry is like that
+        return None if self._origins.allows(origin, name) else _FOREIGN_ORIGIN
 
     def _unanswered(self, scope: Scope) -> Problem:
         route_path, path = _route_path(scope), scope["path"]
@@ -169,6 +191,12 @@ class Dispatcher:
         if shorter and shorter != route_path and (self._websockets.find(shorter) or self._http.find(shorter)):
             return f"nothing answers on this path; there is one without the trailing slash: {path.rstrip('/')}"
         return "nothing answers on this path"
+
+
+def _who_asks(headers: RawHeaders) -> tuple[Fields, Fields]:
+    """The values of the Host and of the Origin fields."""
+    hosts = tuple(value for name, value in headers if name == b"host")
+    return hosts, tuple(value for name, value in headers if name == b"origin")
 
 
 def _methods(bounds: ByMethod) -> list[str]:

@@ -53,6 +53,7 @@ class HTTPEndpoint:
         self._status = status
         self._providers = around.providers
         self._handler_kind = kind_of(handler)
+        self._is_generator: bool = self._handler_kind.is_resource
         self._target = Target(
             path_names=around.pattern.names,
             given={Request: CONNECTION, HTTPConnection: CONNECTION, Resolver: SCOPE},
@@ -136,7 +137,7 @@ class HTTPEndpoint:
         return self._reply.answer(result)
 
     async def _result_of(self, called: Any) -> Any:
-        if self._handler_kind.is_resource:  # a generator
+        if self._is_generator:
             return called
         result = called if self._handler_kind is FactoryKind.COROUTINE else await in_thread(called)
         return await result if inspect.isawaitable(result) else result

@@ -1,49 +1,66 @@
 """Where the text comes from: path, query, headers, cookies and body of one ASGI scope, each parsed when asked for."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.requests import cookie_parser
 
 from lihil.asgi import Scope
 
+Texts: TypeAlias = Mapping[str, Sequence[str]]
+"""Lists of text by key."""
+
 
 class Sources:
-    """The raw parameters of one request or opening handshake, as lists of text by key."""
+    """The raw parameters of one request or opening handshake."""
+
+    # Not functools.cached_property: on Python 3.11 its lock costs as much as reading a query.
+    __slots__ = ("_cookie", "_header", "_path", "_query", "_scope", "body")
 
     def __init__(self, scope: Scope, *, body: bytes = b"") -> None:
+        self.body: bytes = body
         self._scope = scope
-        self.body = body
+        self._path: Texts | None = None
+        self._query: Texts | None = None
+        self._header: Texts | None = None
+        self._cookie: Texts | None = None
 
-    @cached_property
-    def path(self) -> Mapping[str, Sequence[str]]:
+    @property
+    def path(self) -> Texts:
         """The captured path segments, as text."""
-        captured: Mapping[str, str] = self._scope.get("lihil.path", {})
-        return {name: (text,) for name, text in captured.items()}
+        if self._path is None:
+            captured: Mapping[str, str] = self._scope.get("lihil.path", {})
+            self._path = {name: (text,) for name, text in captured.items()}
+        return self._path
 
-    @cached_property
-    def query(self) -> Mapping[str, Sequence[str]]:
+    @property
+    def query(self) -> Texts:
         """The query string's pairs; bytes that are no UTF-8 become U+FFFD (WHATWG URL, section 5.1)."""
-        pairs: dict[str, list[str]] = {}
-        text = self._scope.get("query_string", b"").decode(errors="replace")
-        for key, value in parse_qsl(text, keep_blank_values=True):
-            pairs.setdefault(key, []).append(value)
-        return pairs
+        if self._query is None:
+            pairs: dict[str, list[str]] = {}
+            text = self._scope.get("query_string", b"").decode(errors="replace")
+            for key, value in parse_qsl(text, keep_blank_values=True):
+                pairs.setdefault(key, []).append(value)
+            self._query = pairs
+        return self._query
 
-    @cached_property
-    def header(self) -> Mapping[str, Sequence[str]]:
+    @property
+    def header(self) -> Texts:
         """Header fields by lower-case name, a list entry for each field line."""
-        fields: dict[str, list[str]] = {}
-        for name, value in self._scope.get("headers", ()):
-            fields.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        return fields
+        if self._header is None:
+            fields: dict[str, list[str]] = {}
+            for name, value in self._scope.get("headers", ()):
+                fields.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+            self._header = fields
+        return self._header
 
-    @cached_property
-    def cookie(self) -> Mapping[str, Sequence[str]]:
+    @property
+    def cookie(self) -> Texts:
         """Cookies by name (RFC 6265, section 5.4)."""
-        cookies: dict[str, Any] = {}
-        for line in self.header.get("cookie", ()):
-            cookies.update(cookie_parser(line))
-        return {name: (value,) for name, value in cookies.items()}
+        if self._cookie is None:
+            cookies: dict[str, Any] = {}
+            for line in self.header.get("cookie", ()):
+                cookies.update(cookie_parser(line))
+            self._cookie = {name: (value,) for name, value in cookies.items()}
+        return self._cookie
