@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from lihil import asgi
+import lihil.asgi as asgi
 from lihil.asgi import DIRECT, WS_CLOSE, WS_CONNECT, WS_DENIAL, WS_DISCONNECT, WS_RECEIVE, WS_SEND, Message, Scope
 from lihil.rfc6455 import deflate as permessage_deflate
 from lihil.rfc6455.close import CloseCode
