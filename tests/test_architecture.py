@@ -17,8 +17,17 @@ OURS = [*FRAMEWORK, *sorted((ROOT / "lihil_cli").rglob("*.py")), *sorted((ROOT /
 PURE = sorted(path for pattern in PYPROJECT["tool"]["gates"]["pure"] for path in ROOT.glob(pattern))
 
 PUBLIC_NAMES = {
-    *("Broadcaster", "WhenFull"),
-    *("Annotated", "AsyncResource", "AsyncScope", "DependentNode", "EventStream", "Graph", "HTML", "HTTPException"),
+    *(
+        "Annotated",
+        "AsyncResource",
+        "AsyncScope",
+        "Broadcaster",
+        "DependentNode",
+        "EventStream",
+        "Graph",
+        "HTML",
+        "HTTPException",
+    ),
     *("Ignore", "Json", "Lihil", "NodeMeta", "Param", "Request", "Resolver", "Resource", "Response", "Route", "SSE"),
     *(
         "LihilError",
@@ -28,6 +37,7 @@ PUBLIC_NAMES = {
         "WebSocket",
         "WebSocketDisconnect",
         "WebSocketRoute",
+        "WhenFull",
         "__version__",
     ),
     *("field", "status", "use"),

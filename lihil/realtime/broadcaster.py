@@ -32,9 +32,15 @@ class Broadcaster:
     """A set of WebSockets that get the same messages, in the order in which they were sent.
 
     A message is encoded and framed once, and the same bytes go to every transport. A socket that does not keep up has
-    a bounded queue of its own and never slows the others; `when_full` says what happens at its bound. Closed sockets
-    leave by themselves. Everything is called in one event loop, from as many tasks as you like.
+    a bounded queue of its own; `when_full` says what happens at its bound. Closed sockets leave by themselves.
+    Everything is called in one event loop, from as many tasks as you like.
     """
+
+    # A sender that outruns everybody waits for sockets whose queues are half full, under WhenFull.CLOSE. For how long,
+    # in seconds: one that takes nothing any more, and one that is merely slow. Then nobody waits for it until it has
+    # caught up, so that a socket which never reads holds up the others once, and by this.
+    stall_s = 0.2
+    patience_s = 1.0
 
     def __init__(
         self,
@@ -83,15 +89,22 @@ class Broadcaster:
     async def send(self, message: Any, *, exclude: Collection[WebSocket] = ()) -> None:
         """Send to every member: `str` as text, `bytes` as binary, anything else as JSON text.
 
-        Comes back when every member has it in its transport or its queue; no member's error comes out of it. Raises
-        TypeError or NotImplementedError for what JSON has no form for, ValueError for a lone surrogate.
+        Comes back when every member has it in its transport or its queue, and most of a queue is free again; no
+        member's error comes out of it. Raises TypeError or NotImplementedError for what JSON has no form for,
+        ValueError for a lone surrogate.
         """
+        behind = []
         prepared = Prepared.of(_payload(message), self._key(message))
         hash(prepared.key)
         for ws, outbox in tuple(self._outboxes.items()):
             if ws not in exclude and not outbox.offer(prepared):
-                self._turn_out(ws)
+                if outbox.has_overflowed:
+                    self._turn_out(ws)
+                elif outbox.is_behind:
+                    behind.append(outbox)
         await asyncio.sleep(0)  # transports write when the loop turns: a tight loop of sends must not starve them
+        if behind:
+            await self._wait_for(behind)
 
     def statistics(self) -> BroadcastStatistics:
         """How the room is doing."""
@@ -105,6 +118,17 @@ class Broadcaster:
             dropped=self._counts.dropped,
             closed=self._counts.closed,
         )
+
+    async def _wait_for(self, behind: list[Outbox]) -> None:
+        """Wait until these have caught up, or are given up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience_s
+        while tasks := [box.task for box in behind if box.task is not None and not box.is_given_up]:
+            taken = [box.taken for box in behind]
+            await asyncio.wait(tasks, timeout=self.stall_s)
+            is_late = loop.time() >= deadline
+            for box, before in zip(behind, taken, strict=True):
+                box.is_given_up = box.task is not None and (box.is_given_up or is_late or box.taken == before)
 
     def _turn_out(self, ws: WebSocket) -> None:
         self._counts.closed += 1

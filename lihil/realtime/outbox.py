@@ -64,7 +64,19 @@ class Counts:
 class Outbox:
     """One socket's place in a room. While it keeps up, messages go straight to its transport and nothing is queued."""
 
-    __slots__ = ("_bytes", "_counts", "_direct", "_leave", "_limits", "_queue", "_task", "_ws")
+    __slots__ = (
+        "_bytes",
+        "_counts",
+        "_direct",
+        "_leave",
+        "_limits",
+        "_queue",
+        "_ws",
+        "has_overflowed",
+        "is_given_up",
+        "taken",
+        "task",
+    )
 
     def __init__(self, ws: WebSocket, limits: Limits, counts: Counts, leave: Callable[[WebSocket], None]) -> None:
         self._ws = ws
@@ -74,7 +86,10 @@ class Outbox:
         self._direct: DirectTransport | None = (ws.scope.get("extensions") or {}).get(DIRECT)
         self._queue: OrderedDict[Hashable, Prepared] = OrderedDict()
         self._bytes = 0
-        self._task: asyncio.Task[None] | None = None  # sends what waits
+        self.task: asyncio.Task[None] | None = None  # sends what waits; over when nothing does
+        self.taken = 0  # messages that have waited
+        self.has_overflowed = False  # the socket has to be closed
+        self.is_given_up = False  # nobody waits for it until it has caught up
 
     @property
     def queued(self) -> int:
@@ -86,12 +101,16 @@ class Outbox:
         """The size of the messages that wait, as frames."""
         return self._bytes
 
-    def offer(self, message: Prepared) -> bool:
-        """Send a message, now or when the socket has caught up. False when the socket has to be closed for it.
+    @property
+    def is_behind(self) -> bool:
+        """Whether the socket is so far behind that its sender should wait for it: half of what may be queued is."""
+        limits = self._limits
+        is_half_full = len(self._queue) * 2 > limits.max_messages or self._bytes * 2 > limits.max_bytes
+        return is_half_full and not self.is_given_up and limits.when_full is WhenFull.CLOSE
 
-        Never waits, and never raises.
-        """
-        if self._task is None and self._direct is not None:
+    def offer(self, message: Prepared) -> bool:
+        """Send a message, at once or when the socket has caught up; whether nothing is left to do. Never raises."""
+        if self.task is None and self._direct is not None:
             try:
                 if self._direct.write_prepared(message.frame):
                     self._counts.sent += 1
@@ -101,20 +120,19 @@ class Outbox:
                 return True
         if self._limits.when_full is WhenFull.LATEST and message.key in self._queue:
             self._drop(message.key)
-        if self._is_full(message) and not self._make_room(message):
-            return self._limits.when_full is WhenFull.DROP_NEWEST
-        self._queue[message.key] = message
-        self._bytes += len(message.frame)
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._send_queued())
-        return True
+        if not self._is_full(message) or self._make_room(message):
+            self._queue[message.key] = message
+            self._bytes += len(message.frame)
+            if self.task is None:
+                self.task = asyncio.get_running_loop().create_task(self._send_queued())
+        return False
 
     def stop(self) -> None:
         """Forget what waits."""
         self._queue.clear()
         self._bytes = 0
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def _is_full(self, message: Prepared) -> bool:
         queue, limits = self._queue, self._limits
@@ -130,6 +148,8 @@ class Outbox:
             return True
         if self._limits.when_full is WhenFull.DROP_NEWEST:
             self._counts.dropped += 1
+        else:
+            self.has_overflowed = True
         return False
 
     def _drop(self, key: Hashable) -> None:
@@ -147,7 +167,8 @@ class Outbox:
             logger.warning("a WebSocket leaves its room: it cannot be sent to", exc_info=exc)
             self._leave(self._ws)
         finally:
-            self._task = None
+            self.task = None
+            self.is_given_up = False
 
     async def _write_first(self, direct: DirectTransport) -> None:
         if direct.write_prepared(next(iter(self._queue.values())).frame):
@@ -166,4 +187,5 @@ class Outbox:
         _, message = self._queue.popitem(last=False)
         self._bytes -= len(message.frame)
         self._counts.sent += 1
+        self.taken += 1
         return message

@@ -8,7 +8,6 @@ import sys
 from asyncio import BaseProtocol, Protocol, TimerHandle, Transport
 from typing import Final, cast
 
-from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lihil.rfc6455.head import MAX_HEAD_BYTES, Head
@@ -86,7 +85,7 @@ class HTTPProtocol(HttpToolsProtocol):
         if self._is_answering:  # pipelined: two answers would run into each other
             self.transport.abort()
             return
-        if not (isinstance(upgrade, HttpParserUpgrade) and kind is not None and issubclass(kind, WebSocketProtocol)):
+        if upgrade is None or kind is None or not issubclass(kind, WebSocketProtocol):
             super().handle_websocket_upgrade()
             return
         self.connections.discard(self)

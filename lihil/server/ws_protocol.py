@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-import lihil.asgi
+import lihil.asgi as asgi
 from lihil.asgi import DIRECT, WS_CLOSE, WS_CONNECT, WS_DENIAL, WS_DISCONNECT, WS_RECEIVE, WS_SEND, Message, Scope
 from lihil.rfc6455 import deflate as permessage_deflate
 from lihil.rfc6455.close import CloseCode
@@ -259,16 +259,16 @@ class WebSocketProtocol(asyncio.Protocol):
     def _answer(self, kind: str, message: Message) -> None:
         """Everything the app sends but messages."""
         match kind, self._phase:
-            case (lihil.asgi.WS_ACCEPT, Phase.WAITING):
+            case (asgi.WS_ACCEPT, Phase.WAITING):
                 self._accept(message)
-            case (lihil.asgi.WS_CLOSE, Phase.WAITING):
+            case (asgi.WS_CLOSE, Phase.WAITING):
                 self._log("403")
                 self._refuse(403, [], b"")
-            case (lihil.asgi.WS_CLOSE, Phase.OPEN):
+            case (asgi.WS_CLOSE, Phase.OPEN):
                 self._begin_close(message.get("code") or CloseCode.NORMAL_CLOSURE, message.get("reason") or "")
-            case (lihil.asgi.WS_DENIAL_START, Phase.WAITING):
+            case (asgi.WS_DENIAL_START, Phase.WAITING):
                 self._begin_denial(message)
-            case (lihil.asgi.WS_DENIAL_BODY, Phase.DENYING):
+            case (asgi.WS_DENIAL_BODY, Phase.DENYING):
                 self._deny(message)
             case (_, Phase.OVER):
                 raise PeerGoneError("the WebSocket is closed")

@@ -42,7 +42,7 @@ class Lifecycle(logging.Filter):
         if record.levelno == logging.INFO:
             return '"WebSocket %s"' in str(record.msg)
         if str(record.msg).startswith("Cancel %s running task"):
-            return self.drains
+            return self.drains and record.args != (0,)  # none: a peer alone overstayed the grace
         return not str(record.msg).startswith("Application startup failed")
 
 

@@ -14,7 +14,8 @@ from lihil.asgi import Receive, Scope, Send
 from lihil.rfc6455.head import MAX_HEAD_BYTES
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
-from tests.lihil.server.wire import Recorder, echo, handshake, serving, settle, text
+from tests.lihil.server.memory import Recorder
+from tests.lihil.server.wire import echo, handshake, serving, settle, text
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -69,6 +69,11 @@ def test_cancelled_handlers_are_told_where_they_had_time_to_end(drains: bool) ->
     assert Lifecycle(drains=drains).filter(line) is drains
 
 
+def test_that_no_handler_had_to_be_cancelled_is_no_news() -> None:
+    line = record("Cancel %s running task(s), timeout graceful shutdown exceeded", 0, level=logging.ERROR)
+    assert not Lifecycle(drains=True).filter(line)
+
+
 @pytest.mark.parametrize(
     ("level", "threshold", "filtered"),
     [("info", "INFO", True), ("warning", "WARNING", True), ("debug", "DEBUG", False), ("trace", "DEBUG", False)],

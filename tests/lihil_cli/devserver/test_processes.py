@@ -6,11 +6,21 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from lihil_cli.devserver.listener import open_listener
+from lihil_cli.devserver.listener import chosen_port, open_listener
 from lihil_cli.devserver.processes import Ended, Events, Ready, Stop, WorkerProcess, signals_as_events
 from lihil_cli.devserver.worker import Plan
 from lihil_cli.loader import Target
+
+WAITING = """
+async def app(scope, receive, send):
+    assert scope["type"] == "websocket"
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+"""
 
 STUBBORN = """
 import signal
@@ -53,6 +63,31 @@ def test_a_worker_that_cannot_serve_has_ended_with_1(
     worker = WorkerProcess(plan(tmp_path, "app = None"), listener, events)
     assert events.get(timeout=60) == Ended(worker.pid, 1)
     assert "error: stage:app is None, not an ASGI application" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_websockets_are_told_whether_another_worker_follows(
+    is_replaced: bool, listener: socket.socket, tmp_path: Path
+) -> None:
+    events: Events = SimpleQueue()
+    worker = WorkerProcess(plan(tmp_path, WAITING), listener, events)
+    assert events.get(timeout=60) == Ready(worker.pid, ())
+    with connect(f"ws://127.0.0.1:{chosen_port(listener)}/") as client:
+        worker.replace() if is_replaced else worker.stop(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            client.recv(timeout=60)
+        told = (1012, "reload") if is_replaced else (1001, "the server is stopping")
+        assert (client.close_code, client.close_reason) == told
+    assert events.get(timeout=60) == Ended(worker.pid, 0)
+    worker.replace()  # once it has ended, that does no harm
+
+
+def test_a_worker_may_be_replaced_before_it_is_ready(listener: socket.socket, tmp_path: Path) -> None:
+    events: Events = SimpleQueue()
+    worker = WorkerProcess(plan(tmp_path, "import time\ntime.sleep(3600)"), listener, events)
+    worker.replace()
+    ended = events.get(timeout=60)
+    assert isinstance(ended, Ended)
 
 
 def test_a_worker_that_overstays_its_grace_is_killed(listener: socket.socket, tmp_path: Path) -> None:
