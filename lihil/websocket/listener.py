@@ -1,6 +1,7 @@
 """Listeners: one call of a function for each message, its result the reply."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Union, cast
@@ -130,11 +131,9 @@ async def _ask(ws: WebSocket, answer: Answer, *, is_immediate: bool) -> None:
         text = message.get("text")
         payload: Payload = message["bytes"] if text is None else text
         reply = answer.at_once(payload) if is_immediate else await answer.in_time(payload)
-        if reply is not None:
-            try:
+        if reply is not None and ws.phase is OPEN:
+            with suppress(WebSocketDisconnect):
                 await ws.send_payload(reply)
-            except WebSocketDisconnect:
-                return
 
 
 async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> None:
