@@ -1,7 +1,5 @@
 """lihil: a WebSocket-first ASGI framework."""
 
-from typing import Annotated
-
 from msgspec import Struct, field
 from starlette import status
 from starlette.requests import Request
@@ -19,6 +17,9 @@ from lihil.markers import AsyncResource, Ignore, NodeMeta, Param, Resource, use
 from lihil.version import VERSION
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.route import WebSocketRoute
+
+# Last, because pyright's check of the public types loses every metaclass when it meets this name first.
+from typing import Annotated  # isort: skip
 
 __version__ = VERSION
 

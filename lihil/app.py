@@ -30,7 +30,7 @@ from lihil.lifespan import Lifespan, enter_lifespan
 from lihil.routing.route import Endpoint, RouteNode, wrap
 from lihil.websocket.origin import HostPolicy, OriginPolicy
 
-logger = logging.getLogger("lihil.app")
+logger: logging.Logger = logging.getLogger("lihil.app")
 
 
 class Lihil:
@@ -50,7 +50,7 @@ class Lihil:
         allowed_origins: Sequence[str] | str | None = None,
         allowed_hosts: Sequence[str] | str | None = None,
     ) -> None:
-        self.graph = Graph() if graph is None else graph
+        self.graph: Graph = Graph() if graph is None else graph
         self._root = RouteNode()
         self._lifespan = lifespan
         self._middlewares: list[Middleware] = list(middlewares or ())
@@ -111,7 +111,7 @@ class Lihil:
                 return running
             await self._stop()
             table = self._table()
-            scope = AsyncScope(table.providers)
+            scope = AsyncScope(table.providers, at_hand={Graph: self.graph, type(self): self})
             try:
                 self._started = await self._make_ready(table, scope)
             except BaseException as exc:
@@ -218,7 +218,7 @@ async def _open_singletons(providers: Providers, scope: AsyncScope) -> list[Setu
     problems: list[SetupProblem] = []
     for node in providers.singletons():
         try:
-            await scope.aresolve(node.provides)
+            await scope.aresolve(node.factory)
         except SetupError as exc:
             problems += exc.problems
     return problems

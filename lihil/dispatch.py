@@ -19,7 +19,7 @@ from lihil.routing.tree import PathTree
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.origin import HostPolicy, OriginPolicy, parse_host
 
-logger = logging.getLogger("lihil.app")
+logger: logging.Logger = logging.getLogger("lihil.app")
 
 _OPTIONS: Final = "OPTIONS"
 

@@ -56,7 +56,7 @@ class SetupError(LihilError):
     """One or more mistakes in an app's code; `problems` holds them all, in the order they were found."""
 
     def __init__(self, problems: Sequence[SetupProblem]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[SetupProblem, ...] = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class ParametersError(LihilError):
     """Every missing or wrong parameter of one request, never just the first."""
 
     def __init__(self, issues: Sequence[ParameterIssue]) -> None:
-        self.issues = tuple(issues)
+        self.issues: tuple[ParameterIssue, ...] = tuple(issues)
         super().__init__(self.issues)
 
     def __str__(self) -> str:
@@ -121,8 +121,8 @@ class HTTPException(StarletteHTTPException):
         if not 400 <= code <= 599:
             raise ValueError(f"HTTPException takes a status from 400 to 599, not {code}")
         super().__init__(code, detail or "", dict(headers) if headers else None)
-        self.problem_type = problem_type or "about:blank"
-        self.problem_title = problem_title or status_phrase(code)
+        self.problem_type: str = problem_type or "about:blank"
+        self.problem_title: str = problem_title or status_phrase(code)
 
 
 def status_phrase(status: int) -> str:

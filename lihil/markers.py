@@ -94,9 +94,9 @@ class Param:
         if source is not None and source not in SOURCES:
             raise ValueError(f"Param takes one of {', '.join(SOURCES)} as its source, not {source!r}")
         self.source = source
-        self.alias = alias
-        self.decoder = decoder
-        self.constraints = Constraints(
+        self.alias: str | None = alias
+        self.decoder: Callable[[str], Any] | None = decoder
+        self.constraints: Constraints = Constraints(
             gt=gt,
             ge=ge,
             lt=lt,
@@ -107,9 +107,9 @@ class Param:
             max_length=max_length,
             tz=tz,
         )
-        self.title = title
-        self.description = description
-        self.examples = examples
+        self.title: str | None = title
+        self.description: str | None = description
+        self.examples: list[Any] | None = examples
 
     def merged_with(self, others: Sequence["Param"]) -> "Param":
         """This mark with what later marks on the same parameter add."""

@@ -1,5 +1,6 @@
 """Problem details for HTTP APIs (RFC 9457): the one shape in which lihil refuses anything."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ class Problem:
     errors: Sequence[ParameterIssue] = ()
     headers: Sequence[tuple[str, str]] = ()
 
-    def members(self) -> dict[str, object]:
-        """The document as plain data. `type_` repeats `type` for clients of the older spelling."""
+    def body(self) -> bytes:
+        """The JSON document. `type_` repeats `type` for clients of the older spelling."""
         members: dict[str, object] = {
             "type": self.type,
             "type_": self.type,
@@ -37,11 +38,10 @@ class Problem:
             members["instance"] = self.instance
         if self.errors:
             members["errors"] = self.errors
-        return members
-
-    def body(self) -> bytes:
-        """The JSON document."""
-        return msgspec.json.encode(self.members())
+        try:
+            return msgspec.json.encode(members)
+        except UnicodeEncodeError:  # a lone surrogate in a text that somebody else wrote; UTF-8 has no form for it
+            return json.dumps(msgspec.to_builtins(members), ensure_ascii=False).encode(errors="replace")
 
     def raw_headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
         """The header fields of an answer with this `body`, as ASGI wants them."""
@@ -49,13 +49,19 @@ class Problem:
             (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
         ]
-        fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
-        return fields
+        given = [(name.lower().encode("latin-1"), value) for name, value in self.headers]
+        taken = dict(fields)
+        return fields + [(name, _field_value(value)) for name, value in given if name not in taken]
 
     def short_reason(self) -> str:
         """At most 123 bytes of text, the room a close frame has for its reason (RFC 6455, section 5.5)."""
         text = self.detail or self.title or status_phrase(self.status)
-        return text.encode()[:123].decode(errors="ignore")
+        return text.encode(errors="replace")[:123].decode(errors="ignore")
+
+
+def _field_value(text: str) -> bytes:
+    """A header field's value: what would end the field or has no byte in it is replaced (RFC 9110, section 5.5)."""
+    return text.translate({0: " ", 10: " ", 13: " "}).encode("latin-1", errors="replace")
 
 
 def problem_of_parameters(exc: ParametersError, instance: str) -> Problem:

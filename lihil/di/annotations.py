@@ -79,9 +79,8 @@ def _owners(definition: Any) -> Iterator[Any]:
     if not inspect.isclass(definition):
         yield getattr(definition, "__func__", definition)
         return
-    for maker in (definition.__init__, definition.__new__):
-        if inspect.isfunction(maker):
-            yield maker
+    if not hasattr(definition, "_fields"):  # a NamedTuple's __new__ is generated, its names are known to the class
+        yield from filter(inspect.isfunction, (definition.__init__, definition.__new__))
     yield from (kind for kind in definition.__mro__ if kind is not object)
 
 
@@ -102,7 +101,7 @@ def _evaluated(raw: Any, owner: Any) -> Any:
 
 def _namespace_of(definition: Any) -> Namespace:
     if inspect.isclass(definition):
-        return {**vars(sys.modules[definition.__module__]), definition.__name__: definition}
+        return {**getattr(sys.modules.get(definition.__module__), "__dict__", {}), definition.__name__: definition}
     namespace: Namespace = getattr(definition, "__globals__", {})
     return namespace
 

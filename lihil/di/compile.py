@@ -227,13 +227,9 @@ class _Writer:
         return f"{self._name(function)}({', '.join(passed)})"
 
     def _source(self, source: Source) -> str:
-        match source:
-            case Slot(index):
-                return f"v{index}"
-            case Outer(index):
-                return f"o[{index}]"
-            case Constant(value):
-                return self._name(value)
+        if isinstance(source, Slot):
+            return f"v{source.index}"
+        return f"o[{source.index}]" if isinstance(source, Outer) else self._name(source.value)
 
     def _name(self, value: Any) -> str:
         name = f"k{len(self._names)}"

@@ -18,7 +18,7 @@ class Graph(Resolver):
     """Providers by type. An app has one, and a route may have its own: a route's is asked first."""
 
     def __init__(self, *factories: Callable[..., Any]) -> None:
-        self.registry = Registry()
+        self.registry: Registry = Registry()
         self.add_nodes(*factories)
 
     @property

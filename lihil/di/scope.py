@@ -1,5 +1,7 @@
 """The life of what factories made: opened in order, closed last in first out, exactly once."""
 
+import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from types import TracebackType
@@ -65,6 +67,7 @@ class AsyncScope(Resolver):
         self._at_hand = {**(at_hand or {}), AsyncScope: self, Resolver: self}
         self._stack = AsyncExitStack()
         self._ended = False
+        self._locks: dict[DependentNode, asyncio.Lock] = {}
 
     @property
     def kept(self) -> dict[DependentNode, Any]:
@@ -160,14 +163,21 @@ class AsyncScope(Resolver):
         for step in steps:
             positional = [_value(source, values) for name, source in step.arguments if name is None]
             named = {name: _value(source, values) for name, source in step.arguments if name is not None}
-            value = await self._made(step.node, step.node.call(*positional, **named))
-            values.append(value)
-            if step.node.reuse:
-                self._kept[step.node] = value
+            call = functools.partial(step.node.call, *positional, **named)
+            values.append(await (self._shared(step.node, call) if step.node.reuse else self._made(step.node, call)))
         return _value(wanted, values)
 
-    async def _made(self, node: DependentNode, result: Any) -> Any:
+    async def _shared(self, node: DependentNode, call: Callable[[], Any]) -> Any:
+        """The one value of a `reuse` provider, also for tasks that ask for it at the same time."""
+        async with self._locks.setdefault(node, asyncio.Lock()):
+            if node in self._kept:
+                return self._kept[node]
+            value = self._kept[node] = await self._made(node, call)
+            return value
+
+    async def _made(self, node: DependentNode, call: Callable[[], Any]) -> Any:
         """The value behind a factory call's result: awaited, or taken from a generator that the scope closes."""
+        result = call()
         if node.kind is FactoryKind.PLAIN:
             return result
         if node.kind is FactoryKind.COROUTINE:

@@ -26,9 +26,10 @@ from lihil.http.threads import in_thread
 from lihil.params.sources import Sources
 from lihil.params.spec import BODY, ParamSpec
 from lihil.problems import Problem, problem_of_http_exception, problem_of_parameters
+from lihil.routing.path import PathPattern
 from lihil.routing.route import Surroundings
 
-logger = logging.getLogger("lihil.http")
+logger: logging.Logger = logging.getLogger("lihil.http")
 
 
 class HTTPEndpoint:
@@ -47,7 +48,7 @@ class HTTPEndpoint:
     ) -> None:
         self.method = method
         self.handler = handler
-        self.pattern = around.pattern
+        self.pattern: PathPattern = around.pattern
         self.middlewares = middlewares
         self._status = status
         self._providers = around.providers

@@ -26,9 +26,9 @@ class Exchange(Request):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, self._next_message, send)
         self._source = receive
-        self.has_started = False
-        self.is_complete = False
-        self.is_gone = False
+        self.has_started: bool = False
+        self.is_complete: bool = False
+        self.is_gone: bool = False
 
     async def _next_message(self) -> Message:
         message = await self._source()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast, overload
 
 from lihil.asgi import Middleware
+from lihil.di.annotations import note_local_names
 from lihil.di.node import name_of, place_of, problem_at
 from lihil.errors import SetupError, SetupProblem
 from lihil.http.endpoint import HTTPEndpoint
@@ -133,6 +134,7 @@ class Register:
             what = f"{self._route!r}.{name} takes a function, not {handler!r}"
             fix = f'write `@route.{name}`; the path stands in Route("..."), one below it in route.sub("...")'
             raise SetupError([SetupProblem(what, fix)])
+        note_local_names(handler)
         self._route._add(_Registered(self._method, handler, status, tuple(middlewares)))
         self._route.graph.add_nodes(*deps)
         return handler

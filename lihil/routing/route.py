@@ -66,8 +66,8 @@ class RouteNode:
         middlewares: Sequence[Middleware] | None = None,
     ) -> None:
         parse_path(path)
-        self.path = normal_path(path)
-        self.graph = Graph() if graph is None else graph
+        self.path: str = normal_path(path)
+        self.graph: Graph = Graph() if graph is None else graph
         self.graph.add_nodes(*(deps or ()))
         self.middlewares: list[Middleware] = list(middlewares or ())
         self.children: list[RouteNode] = []

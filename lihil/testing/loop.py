@@ -52,6 +52,9 @@ class LoopThread:
         if not done:
             running.cancel()
             raise wait.error(self._explain(wait, limit_s))
+        failure = answer.exception()
+        if failure is not None:
+            raise failure  # here, and not in `result`, whose frames pytest would show
         return answer.result()
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from lihil.errors import ParametersError, SetupError, SetupProblem, WebSocketDis
 from lihil.params.decode import type_words
 from lihil.params.sources import Sources
 from lihil.problems import Problem, problem_of_http_exception, problem_of_parameters
+from lihil.routing.path import PathPattern
 from lihil.routing.route import Surroundings
 from lihil.websocket.connection import WebSocket
 from lihil.websocket.interruption import Interruption
@@ -27,7 +28,7 @@ from lihil.websocket.link import Phase
 from lihil.websocket.messages import Codecs, FormatName, make_codecs, message_spec
 from lihil.websocket.watch import DisconnectWatch
 
-logger = logging.getLogger("lihil.websocket")
+logger: logging.Logger = logging.getLogger("lihil.websocket")
 
 INTERNAL_ERROR: Final = 1011
 APPLICATION_CODES: Final = 4000  # private use (RFC 6455, section 7.4.2); HTTPException(403) closes with 4403
@@ -48,7 +49,7 @@ class WebSocketEndpoint:
         codec: FormatName | None = None,
     ) -> None:
         self.handler = handler
-        self.pattern = around.pattern
+        self.pattern: PathPattern = around.pattern
         self._providers = around.providers
         self._target = Target(
             path_names=around.pattern.names,

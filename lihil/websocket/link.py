@@ -54,8 +54,8 @@ class Link(HTTPConnection):
         self.direct = direct_transport(scope, receive, send)
         self._disconnect: WebSocketDisconnect | None = None
         self._read_ahead: ReadAhead | None = None
-        self.receiving = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
-        self.receives = 0  # the first asks whether the client is there, the others ask for messages
+        self.receiving: int = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
+        self.receives: int = 0  # the first asks whether the client is there, the others ask for messages
 
     @property
     def phase(self) -> Phase:

@@ -8,7 +8,7 @@ from typing import Any, Union, cast
 
 from starlette.exceptions import HTTPException
 
-from lihil.asgi import WS_DISCONNECT, WS_RECEIVE, DirectTransport
+from lihil.asgi import WS_RECEIVE, DirectTransport
 from lihil.binding.listening import MessageCall, compile_listener
 from lihil.binding.plan import Plan
 from lihil.binding.signature import MessageTypes, Signature, bind
@@ -156,8 +156,7 @@ async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> 
         direct.listen(lambda payload: context.run(on_message, payload))
         if interruption.exc is not None:
             raise interruption.exc
-        while (await ws.receive())["type"] != WS_DISCONNECT:
-            continue
+        await ws.receive()  # nothing but the disconnect comes here any more
 
 
 def _send(direct: DirectTransport, reply: Payload) -> None:

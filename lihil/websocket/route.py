@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from lihil.asgi import Middleware
+from lihil.di.annotations import note_local_names
 from lihil.di.node import FactoryKind, kind_of, name_of, problem_at
 from lihil.errors import SetupError
 from lihil.routing.route import Endpoint, RouteNode, Surroundings
@@ -124,6 +125,7 @@ class WebSocketRoute(RouteNode):
             fix = f"give {name} or this one a route of its own"
             raise SetupError([problem_at(handler, f"{self!r} has a handler already: {name}", fix)])
         self.graph.add_nodes(*deps)
+        note_local_names(handler)
         self._handler = handler
 
 

@@ -45,9 +45,10 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.on_ready = on_ready
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def main_loop(self) -> None:
+        # Not at the end of startup(): a signal that came right after it would end uvicorn without the app's shutdown.
         self.on_ready()
+        await super().main_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGINT:

@@ -7,8 +7,23 @@ from typing import Annotated, Any
 
 import pytest
 
-from lihil import AsyncResource, AsyncScope, DependentNode, Graph, Ignore, NodeMeta, Resolver, SetupError, use
+from lihil import (
+    AsyncResource,
+    AsyncScope,
+    DependentNode,
+    Graph,
+    Ignore,
+    Lihil,
+    NodeMeta,
+    Resolver,
+    Resource,
+    SetupError,
+    WebSocket,
+    WebSocketRoute,
+    use,
+)
 from lihil.errors import ResourceError
+from lihil.vendors import TestClient
 
 pytestmark = pytest.mark.anyio
 
@@ -263,3 +278,70 @@ async def test_what_nothing_provides_is_told_with_the_way_to_it() -> None:
 async def test_the_whole_graph_has_a_common_face() -> None:
     with pytest.raises(NotImplementedError):
         await Resolver().aresolve(Engine)
+
+
+class Pool:
+    """What an app opens once."""
+
+
+def app_of(happened: list[str]) -> tuple[Lihil, Callable[..., Any]]:
+    """An app with two singletons, one in need of the other, and a route that says which it got."""
+    graph = Graph()
+
+    @graph.singleton
+    def engine() -> Resource[Engine]:
+        happened.append("open engine")
+        yield Engine("engine")
+        happened.append("close engine")
+
+    @graph.singleton
+    async def pool(engine: Engine) -> AsyncResource[Pool]:
+        happened.append(f"open pool of {engine.name}")
+        yield Pool()
+        happened.append("close pool")
+
+    route = WebSocketRoute("/")
+
+    @route.ws_handler
+    async def tell(
+        ws: WebSocket, engine: Engine, pool: Pool, same: Annotated[Pool, use(pool)], scope: AsyncScope
+    ) -> None:
+        await ws.accept()
+        await ws.send_json([engine.name, pool is same is await scope.aresolve(Pool)])
+
+    return Lihil(route, graph=graph), engine
+
+
+def told(client: TestClient) -> Any:
+    with client.websocket_connect("/") as ws:
+        return ws.receive_json()
+
+
+def test_a_singleton_is_made_once_for_the_app_and_closed_when_it_stops_last_in_first_out() -> None:
+    happened: list[str] = []
+    app, _ = app_of(happened)
+    with TestClient(app) as client:
+        assert [told(client), told(client)] == [["engine", True], ["engine", True]]
+        assert happened == ["open engine", "open pool of engine"]
+    assert happened[2:] == ["close pool", "close engine"]
+
+
+def test_an_override_reaches_a_running_app_and_ends() -> None:
+    app, engine = app_of([])
+    with TestClient(app) as client:
+        with app.graph.override(Engine, fake_engine):
+            assert told(client) == ["fake", True]
+        with app.graph.override(engine, value=Engine("value")):
+            assert told(client) == ["value", True]
+        assert told(client) == ["engine", True]
+
+
+def test_two_apps_in_one_process_have_singletons_of_their_own() -> None:
+    first_log: list[str] = []
+    second_log: list[str] = []
+    (first, _), (second, _) = app_of(first_log), app_of(second_log)
+    with TestClient(first) as one:
+        with TestClient(second) as two, second.graph.override(Engine, fake_engine):
+            assert (told(one), told(two)) == (["engine", True], ["fake", True])
+        assert len(second_log) == 4
+        assert len(first_log) == 2

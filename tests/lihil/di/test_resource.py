@@ -131,6 +131,24 @@ async def test_a_failing_clean_up_does_not_keep_the_others_open_and_knows_its_ca
     assert log == ["b sees ValueError('handler')", "b closed", "a sees KeyError('clean-up')", "a closed"]
 
 
+async def test_a_resource_that_goes_on_after_a_failure_knows_of_it() -> None:
+    async def late() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        except ValueError:
+            yield 2
+
+    resource = late()
+    await anext(resource)
+    cause = ValueError("handler")
+    try:
+        raise cause
+    except ValueError:
+        with pytest.raises(ResourceError, match="late yielded a second time") as caught:
+            await close_failed([resource], cause)
+    assert caught.value.__context__ is cause
+
+
 async def test_a_sync_clean_up_may_fail_with_the_exception_that_ends_async_ones() -> None:
     def failing() -> Generator[int, None, None]:
         yield 1

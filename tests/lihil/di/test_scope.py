@@ -58,6 +58,22 @@ async def test_reused_values_are_shared_in_a_scope_and_not_between_scopes() -> N
         assert await first.aresolve(Pool) is not await second.aresolve(Pool)
 
 
+async def test_tasks_that_ask_at_the_same_time_share_a_reused_value() -> None:
+    made: list[int] = []
+
+    async def slow() -> AsyncResource[int]:
+        made.append(len(made))
+        await asyncio.sleep(0)
+        yield made[-1]
+
+    def asks(number: Annotated[int, use(slow, reuse=True)]) -> int:
+        return number
+
+    async with Graph().ascope() as scope:
+        assert set(await asyncio.gather(scope.aresolve(asks), scope.aresolve(asks))) == {0}
+    assert made == [0]
+
+
 async def test_values_that_are_not_reused_are_made_each_time() -> None:
     async with Graph().ascope() as scope:
         assert await scope.aresolve(open_pool) is not await scope.aresolve(open_pool)

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil import Param, SetupError
@@ -83,6 +83,7 @@ VALUES = [
     (int | float, "1.5", 1.5),
     (Annotated[int, "a note"], "5", 5),
     (Annotated[UserId, Param(ge=1)], "7", 7),
+    (Annotated[int, msgspec.Meta(title="a title")] | None, "7", 7),
 ]
 
 
@@ -123,6 +124,7 @@ def test_a_path_segment_becomes_a_value_of_its_type(read: Read) -> None:
         (tuple[bytes, bytes], "x=a&x=b", (b"a", b"b")),
         (list[Colour], "x=red&x=blue", [Colour.RED, Colour.BLUE]),
         (list[Annotated[int, msgspec.Meta(ge=1)]], "x=1", [1]),
+        (list[Annotated[int, msgspec.Meta(title="a title")]], "x=1", [1]),
         (Annotated[list[int], msgspec.Meta(max_length=2)], "x=1&x=2", [1, 2]),
         (Annotated[list[int] | None, Param(min_length=1)], "x=1", [1]),
     ],
@@ -360,7 +362,7 @@ BAD_BODIES: list[tuple[Any, bytes, list[ParameterIssue]]] = [
     (Item, b'{"name": 1}', [ParameterIssue("InvalidDataType", "body", "x.name", "expected str, got int")]),
     (Item, b"[]", [ParameterIssue("InvalidDataType", "body", "x", "expected object, got array")]),
     (list[Item], b"[{}]", [ParameterIssue("InvalidDataType", "body", "x[0]", "object missing required field name")]),
-    (dict[str, Any], b'{"a":' * 5000, [ParameterIssue("InvalidJsonReceived", "body", "x", "nested too deeply")]),
+    (dict[str, Any], b'{"a":' * 100_000, [ParameterIssue("InvalidJsonReceived", "body", "x", "nested too deeply")]),
     (
         Annotated[int, Param("body", decoder=int)],
         b"a",
@@ -423,7 +425,7 @@ KINDS: list[Any] = [
 
 TEXTS = st.one_of(
     st.text(),
-    st.text(st.characters(categories=["Cs", "Nd", "Cc"])),
+    st.text(st.characters(categories=["Cs", "N", "Cc"])),
     st.integers().map(str),
     st.floats().map(str),
     st.integers(1, 6000).map("9".__mul__),
@@ -442,6 +444,7 @@ def assert_value_or_issues(read: Read, kind: Any, *args: Any, **options: Any) ->
     assert all(issue.message for issue in issues)
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(KINDS), texts=st.lists(TEXTS, max_size=4), key=st.sampled_from(["x", "size", "name", "a"]))
 def test_any_text_gives_a_value_or_a_parameters_error(kind: Any, texts: list[str], key: str, read: Read) -> None:
     query = "&".join(f"{key}={quote(text, errors='surrogatepass')}" for text in texts)
@@ -450,17 +453,20 @@ def test_any_text_gives_a_value_or_a_parameters_error(kind: Any, texts: list[str
     assert_value_or_issues(read, kind, query, headers=headers)
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(KINDS[:22]), text=TEXTS)
 def test_any_text_in_the_path_gives_a_value_or_a_parameters_error(kind: Any, text: str, read: Read) -> None:
     assert_value_or_issues(read, kind, path={"x": text})
 
 
+@settings(deadline=None)
 @given(query=st.binary())
 def test_any_bytes_in_the_query_give_a_value_or_a_parameters_error(query: bytes, read: Read) -> None:
     value = read(list[str], b"x=" + query)
     assert all(isinstance(text, str) for text in value)
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from([Item, Model, list[Item], dict[str, int], Page, int | None]), body=st.binary(min_size=1))
 def test_any_bytes_in_the_body_give_a_value_or_a_parameters_error(kind: Any, body: bytes, read: Read) -> None:
     assert_value_or_issues(read, Annotated[kind, Param("body")], body=body)

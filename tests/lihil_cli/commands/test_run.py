@@ -1,181 +1,25 @@
-import json
 import os
 import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
-import threading
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
-BARE_APP = """\
-import asyncio
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": "open"})
-        while scope["path"] == "/never":
-            await asyncio.sleep(3600)
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"VERSION"})
-"""
-LIFESPAN_FAILS = """\
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await receive()
-        raise OSError("no database")
-"""
-SETUP_FAILS = """\
-from lihil import Lihil, WebSocket, WebSocketRoute
-
-rooms = WebSocketRoute("rooms/{name}")
-
-@rooms.ws_handler
-async def talk(ws: WebSocket, name: str, thing: object) -> None:
-    await ws.accept()
-
-app = Lihil(rooms)
-"""
-DEADLINE_S = 60
-
-
-class Running:
-    """One `lihil ...` process; what it writes is collected as it comes."""
-
-    def __init__(self, arguments: list[str], folder: Path, environ: dict[str, str]) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "lihil_cli", *arguments],
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that a signal to the group reaches what a Ctrl-C would reach
-        )
-        self._said = bytearray()
-        self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as stream:
-            while chunk := os.read(stream.fileno(), 65536):
-                with self._news:
-                    self._said += chunk
-                    self._news.notify_all()
-
-    @property
-    def said(self) -> str:
-        return self._said.decode()
-
-    def wait_for(self, text: str, *, times: int = 1) -> None:
-        """Return once `text` has been written that many times; fail with all that was written otherwise."""
-        with self._news:
-            seen = self._news.wait_for(lambda: self.said.count(text) >= times, DEADLINE_S)
-        assert seen, f"{text!r} did not come; this did:\n{self.said}"
-
-    @property
-    def record(self) -> dict[str, object]:
-        found: dict[str, object] = json.loads((self.folder / ".lihil" / "dev.json").read_text())
-        return found
-
-    @property
-    def address(self) -> str:
-        """host:port, once it listens."""
-        self.wait_for("http://")
-        return self.said.partition("http://")[2].split()[0]
-
-    def tell(self, signum: int, *, group: bool = True) -> None:
-        if group:
-            os.killpg(self.process.pid, signum)
-        else:
-            os.kill(self.process.pid, signum)
-
-    def ends(self) -> int:
-        """The exit code, once the process has ended and all that it wrote is here."""
-        code = self.process.wait(DEADLINE_S)
-        self._reader.join(DEADLINE_S)
-        return code
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether every process that could write here has ended, the workers included."""
-        return not self._reader.is_alive()
-
-
-Launch = Callable[..., Running]
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Start `lihil ARGUMENTS` in `tmp_path`, in a session of its own; all that is left of it is killed at the end."""
-    started: list[Running] = []
-
-    def start(*arguments: str, **environ: str) -> Running:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
-        started.append(Running(list(arguments), tmp_path, inherited | environ))
-        return started[-1]
-
-    yield start
-    for running in started:
-        if running.process.poll() is None:
-            running.tell(signal.SIGINT)
-            running.ends()
-        with suppress(ProcessLookupError):
-            running.tell(signal.SIGKILL)
-
-
-@pytest.fixture
-def bare_app(tmp_path: Path) -> Path:
-    """`main.py` in `tmp_path`: an ASGI application that answers with its version and keeps WebSockets open."""
-    file = tmp_path / "main.py"
-    file.write_text(BARE_APP)
-    return file
-
-
-def get(address: str, path: str = "/") -> bytes:
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=DEADLINE_S) as answer:
-        body: bytes = answer.read()
-        return body
-
-
-@contextmanager
-def open_websocket(address: str, path: str) -> Iterator[ClientConnection]:
-    """A WebSocket whose handler is known to have begun."""
-    with connect(f"ws://{address}{path}", open_timeout=DEADLINE_S, proxy=None) as websocket:
-        assert websocket.recv(DEADLINE_S) == "open"
-        yield websocket
-
-
-@contextmanager
-def taken_port() -> Iterator[int]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        yield server.getsockname()[1]
-
-
-def has_no_escapes_or_tracebacks(text: str) -> bool:
-    return "\x1b" not in text and "Traceback" not in text
+from tests.lihil_cli.commands.serving import (
+    BARE_APP,
+    DEADLINE_S,
+    LIFESPAN_FAILS,
+    SETUP_FAILS,
+    Launch,
+    get,
+    has_no_escapes_or_tracebacks,
+    open_websocket,
+    taken_port,
+)
 
 
 def test_it_serves_and_ctrl_c_ends_it_with_0(launch: Launch, bare_app: Path) -> None:
@@ -364,92 +208,6 @@ def test_a_lihil_app_is_announced_with_a_way_to_talk_to_it(launch: Launch, bare_
     server = launch("run", "--port", "0")
     server.wait_for("Ctrl-C stops it")
     assert "\n  lihil ws-test '/rooms/{name}'\n" in server.said
-
-
-@pytest.mark.parametrize(
-    ("broken", "shown"),
-    [
-        ("def app(:\n", "SyntaxError: invalid syntax"),
-        ("import fooo\n", "ModuleNotFoundError: No module named 'fooo'"),
-        ("import sys; sys.exit(3)\n", "sys.exit(3) was called"),
-        ("", "error: main:app is not there"),
-        (LIFESPAN_FAILS, "OSError: no database"),
-        ("import os; os._exit(9)\n", "the worker ended with exit code 9; "),
-    ],
-)
-def test_a_broken_edit_is_shown_and_the_mended_one_served(
-    launch: Launch, bare_app: Path, broken: str, shown: str
-) -> None:
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    bare_app.write_text(broken)
-    server.wait_for(shown)
-    server.wait_for("waiting for a change to try again")
-    told = server.said.partition("changed: main.py; loading\n")[2].splitlines()
-    assert len(told) <= 13
-    bare_app.write_text(BARE_APP.replace("VERSION", "mended"))
-    server.wait_for("ready, generation 3")
-    assert get(server.address) == b"mended"
-    assert server.record["generation"] == 3
-    assert has_no_escapes_or_tracebacks(server.said)
-
-
-def test_an_app_that_is_broken_from_the_start_is_served_once_it_is_mended(launch: Launch, bare_app: Path) -> None:
-    source = bare_app.read_text()
-    bare_app.write_text("def app(:\n")
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("waiting for a change to try again")
-    assert "http://" not in server.said
-    bare_app.write_text(source)
-    server.wait_for("Ctrl-C stops it")
-    assert get(server.address) == b"VERSION"
-
-
-def test_a_reload_gets_past_open_websockets_and_refuses_no_client(launch: Launch, bare_app: Path) -> None:
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    with open_websocket(server.address, "/idle"), open_websocket(server.address, "/never"):
-        bare_app.write_text(BARE_APP.replace("VERSION", "second!"))
-        server.wait_for("changed: main.py")
-        assert get(server.address) in {b"VERSION", b"second!"}  # waits in the socket's queue if it has to
-        server.wait_for("ready, generation 2")
-        assert get(server.address) == b"second!"
-    assert has_no_escapes_or_tracebacks(server.said)
-
-
-def test_an_edit_of_the_same_size_in_the_same_second_is_served(launch: Launch, bare_app: Path) -> None:
-    (bare_app.parent / "texts.py").write_text("text = b'one'\n")
-    bare_app.write_text("import texts\n" + BARE_APP.replace('b"VERSION"', "texts.text"))
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    assert get(server.address) == b"one"
-    file = bare_app.parent / "texts.py"
-    written = file.stat()
-    file.write_text("text = b'two'\n")
-    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
-    server.wait_for("ready, generation 2")
-    assert get(server.address) == b"two"
-
-
-def test_files_that_are_no_code_are_not_followed(launch: Launch, bare_app: Path) -> None:
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    (bare_app.parent / "notes.md").write_text("# Notes")
-    (bare_app.parent / "later.py").write_text("")  # seen after it, so that the first one is known to be passed over
-    server.wait_for("ready, generation 2")
-    assert "changed: later.py; loading" in server.said
-    assert "notes.md" not in server.said
-
-
-def test_a_folder_that_is_moved_into_the_project_is_followed(launch: Launch, bare_app: Path) -> None:
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    staged = bare_app.parent.parent / f"{bare_app.parent.name}-staged"
-    staged.mkdir()
-    (staged / "module.py").write_text("")
-    staged.rename(bare_app.parent / "package")
-    server.wait_for("ready, generation 2")
-    assert "changed: package; loading" in server.said
 
 
 def test_a_dead_worker_of_a_pool_is_replaced_and_told(launch: Launch, bare_app: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -142,9 +143,9 @@ def test_a_timeout_has_an_exit_code_of_its_own(port: int) -> None:
 
 
 def test_no_server_is_one_line_that_says_what_to_start() -> None:
-    with serving() as gone:
-        pass
-    done = run("/echo", "-p", str(gone))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and no listen(): the port is refused, and nobody else can take it
+        done = run("/echo", "-p", str(taken.getsockname()[1]))
     assert (done.returncode, done.stdout) == (3, b"")
     assert done.stderr.count(b"\n") == 1
     assert b"connection refused; start the server with `lihil run`" in done.stderr

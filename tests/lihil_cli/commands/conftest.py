@@ -1,0 +1,38 @@
+"""What the tests of `lihil run` start from."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.lihil_cli.commands.serving import BARE_APP, Launch, Running
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Start `lihil ARGUMENTS` in `tmp_path`, in a session of its own; all that is left of it is killed at the end."""
+    started: list[Running] = []
+
+    def start(*arguments: str, **environ: str) -> Running:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
+        started.append(Running(list(arguments), tmp_path, inherited | environ))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.tell(signal.SIGINT)
+            running.ends()
+        with suppress(ProcessLookupError):
+            running.tell(signal.SIGKILL)
+
+
+@pytest.fixture
+def bare_app(tmp_path: Path) -> Path:
+    """`main.py` in `tmp_path`: an ASGI application that answers with its version and keeps WebSockets open."""
+    file = tmp_path / "main.py"
+    file.write_text(BARE_APP)
+    return file

@@ -1,0 +1,148 @@
+"""A `lihil run` to try things on: a process whose words are collected, an app for it, and clients."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from websockets.sync.client import ClientConnection, connect
+
+BARE_APP = """\
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "open"})
+        while scope["path"] == "/never":
+            await asyncio.sleep(3600)
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"VERSION"})
+"""
+LIFESPAN_FAILS = """\
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        raise OSError("no database")
+"""
+SETUP_FAILS = """\
+from lihil import Lihil, WebSocket, WebSocketRoute
+
+rooms = WebSocketRoute("rooms/{name}")
+
+@rooms.ws_handler
+async def talk(ws: WebSocket, name: str, thing: object) -> None:
+    await ws.accept()
+
+app = Lihil(rooms)
+"""
+DEADLINE_S = 60
+
+
+class Running:
+    """One `lihil ...` process; what it writes is collected as it comes."""
+
+    def __init__(self, arguments: list[str], folder: Path, environ: dict[str, str]) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lihil_cli", *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that a signal to the group reaches what a Ctrl-C would reach
+        )
+        self._said = bytearray()
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                with self._news:
+                    self._said += chunk
+                    self._news.notify_all()
+
+    @property
+    def said(self) -> str:
+        return self._said.decode()
+
+    def wait_for(self, text: str, *, times: int = 1) -> None:
+        """Return once `text` has been written that many times; fail with all that was written otherwise."""
+        with self._news:
+            seen = self._news.wait_for(lambda: self.said.count(text) >= times, DEADLINE_S)
+        assert seen, f"{text!r} did not come; this did:\n{self.said}"
+
+    @property
+    def record(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads((self.folder / ".lihil" / "dev.json").read_text())
+        return found
+
+    @property
+    def address(self) -> str:
+        """host:port, once it listens."""
+        self.wait_for("http://")
+        return self.said.partition("http://")[2].split()[0]
+
+    def tell(self, signum: int, *, group: bool = True) -> None:
+        if group:
+            os.killpg(self.process.pid, signum)
+        else:
+            os.kill(self.process.pid, signum)
+
+    def ends(self) -> int:
+        """The exit code, once the process has ended and all that it wrote is here."""
+        code = self.process.wait(DEADLINE_S)
+        self._reader.join(DEADLINE_S)
+        return code
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether every process that could write here has ended, the workers included."""
+        return not self._reader.is_alive()
+
+
+Launch = Callable[..., Running]
+
+
+def get(address: str, path: str = "/") -> bytes:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=DEADLINE_S) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+@contextmanager
+def open_websocket(address: str, path: str) -> Iterator[ClientConnection]:
+    """A WebSocket whose handler is known to have begun."""
+    with connect(f"ws://{address}{path}", open_timeout=DEADLINE_S, proxy=None) as websocket:
+        assert websocket.recv(DEADLINE_S) == "open"
+        yield websocket
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+def has_no_escapes_or_tracebacks(text: str) -> bool:
+    return "\x1b" not in text and "Traceback" not in text
