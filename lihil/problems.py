@@ -24,8 +24,8 @@ class Problem:
     errors: Sequence[ParameterIssue] = ()
     headers: Sequence[tuple[str, str]] = ()
 
-    def members(self) -> dict[str, object]:
-        """The document as plain data. `type_` repeats `type` for clients of the older spelling."""
+    def body(self) -> bytes:
+        """The JSON document. `type_` repeats `type` for clients of the older spelling."""
         members: dict[str, object] = {
             "type": self.type,
             "type_": self.type,
@@ -38,11 +38,6 @@ class Problem:
             members["instance"] = self.instance
         if self.errors:
             members["errors"] = self.errors
-        return members
-
-    def body(self) -> bytes:
-        """The JSON document."""
-        members = self.members()
         try:
             return msgspec.json.encode(members)
         except UnicodeEncodeError:  # a lone surrogate in a text that somebody else wrote; UTF-8 has no form for it

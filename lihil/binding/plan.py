@@ -1,6 +1,6 @@
 """A bound handler, compiled: from a scope's text to the handler's result."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,13 @@ class Plan:
     run: Run
     version: int
 
-    async def __call__(self, connection: object, sources: Sources) -> Any:
+    def __call__(self, connection: object, sources: Sources) -> Awaitable[Any]:
         """Decode all parameters, build the dependencies, call the handler, close the resources.
 
         Raises ParametersError before anything is built; what the handler or a dependency raises comes through.
         Gives back SWALLOWED when a resource swallowed the exception.
         """
-        return await self.run([connection, None, *decode_all(self.decoders, sources)])
+        return self.run([connection, None, *decode_all(self.decoders, sources)])
 
 
 def make_plan(

@@ -110,6 +110,7 @@ class _Binder:
         self._used: set[int] = set()
         self._of_handler: dict[str, Source] = {}
         self._message: ParamSpec | None = None
+        self._message_is_taken = False  # by a parameter of the listener itself
 
     def bind(self) -> Signature:
         arguments = self._builder.arguments_of(self._handler, self._supply)
@@ -222,12 +223,13 @@ class _Binder:
 
     def _the_message(self, parameter: Parameter, function: Callable[..., Any]) -> Source:
         """A listener's message; a factory that wants it takes the same type, or leaves it where it has a default."""
-        spec = self._wire.message_spec(parameter, function)
-        known = self._message
-        if known is None or (known.type == spec.type and function is not self._handler):
-            self._message = known or spec
+        spec, known = self._wire.message_spec(parameter, function), self._message
+        is_own = function is self._handler
+        if known is None or (known.type == spec.type and not (is_own and self._message_is_taken)):
+            self._message = spec if is_own or known is None else known
+            self._message_is_taken |= is_own
             return Outer(MESSAGE)
-        if function is not self._handler and parameter.has_default and param_mark(parameter.annotation) is None:
+        if not is_own and parameter.has_default and param_mark(parameter.annotation) is None:
             return Constant(parameter.default)
         fix = f"put {known.name} and {parameter.name} as fields into one type, or join their types: A | B"
         what = f"{known.name} is the message already; there is only one"

@@ -111,19 +111,20 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ws = WebSocket(scope, receive, send)
         try:
-            await self._serve(ws)
+            plan = self._current_plan()
+            ws.codecs = self._codecs
+            await plan(ws, Sources(ws.scope))
+            await self._finish(ws)
         except Exception as exc:
             await self._end(ws, exc)
         finally:
             ws.stop_reading()
 
-    async def _serve(self, ws: WebSocket) -> None:
+    def _current_plan(self) -> Plan:
         plan = self._plan
         if plan is None or plan.version != self._providers.version:  # a test override came or went
             plan = self._plan = self._make_plan()
-        ws.codecs = self._codecs
-        await plan(ws, Sources(ws.scope))
-        await self._finish(ws)
+        return plan
 
     async def _end(self, ws: WebSocket, exc: Exception) -> None:
         """Answer what the handler or one of its dependencies raised."""

@@ -1,15 +1,17 @@
 """The ASGI side of one WebSocket: what comes in, what goes out, and who has gone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
-from lihil.asgi import DIRECT, WS_CONNECT, WS_DISCONNECT, WS_RECEIVE, DirectTransport, Message, Receive, Scope, Send
-from lihil.errors import WebSocketDisconnect
+from lihil.asgi import DIRECT, WS_CONNECT, WS_DISCONNECT, DirectTransport, Message, Receive, Scope, Send
+from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.websocket.watch import ReadAhead
+
+T = TypeVar("T")
 
 ABNORMAL_CLOSURE: Final = 1006  # never on the wire: "no close frame was received" (RFC 6455, section 7.1.5)
 
@@ -48,13 +50,12 @@ class Link(HTTPConnection):
         self._send = send
         self._phase = Phase.CONNECTING
         self._connected = False
-        self._has_read = False
         self._is_denying = False  # a denial response is begun and not ended
         self.direct = direct_transport(scope, receive, send)
         self._disconnect: WebSocketDisconnect | None = None
         self._read_ahead: ReadAhead | None = None
         self.receiving: int = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
-        self.receives: int = 0
+        self.receives: int = 0  # the first asks whether the client is there, the others ask for messages
 
     @property
     def phase(self) -> Phase:
@@ -73,20 +74,28 @@ class Link(HTTPConnection):
         """Our side, in starlette's words."""
         return _STARLETTE_STATES[self._phase]
 
-    async def receive(self) -> Message:
+    def receive(self) -> Coroutine[Any, Any, Message]:
         """The next ASGI message. Raises WebSocketDisconnect when there is none any more."""
+        return self._received(_as_it_is, is_early=True)
+
+    async def _received(self, read: Callable[[Message], T], *, is_early: bool = False) -> T:
+        """What `read` makes of the next ASGI message; one coroutine for every kind of receiving."""
         if self._disconnect is not None:
             raise self.gone()
+        if self._phase is CONNECTING and not is_early:
+            raise WebSocketStateError("nothing can be received before the handshake; call `await ws.accept()` first")
         self.receives += 1
         self.receiving += 1
         try:
             message = await (self._receive() if self._read_ahead is None else self._from_read_ahead(self._read_ahead))
         finally:
             self.receiving -= 1
+        return read(self._noted(message))
+
+    def _noted(self, message: Message) -> Message:
+        """A message, once what it says about the connection is written down."""
         kind = message["type"]
-        if kind == WS_RECEIVE:
-            self._has_read = True
-        elif kind == WS_DISCONNECT:
+        if kind == WS_DISCONNECT:
             self._note_disconnect(message)
         elif kind == WS_CONNECT:
             self._connected = True
@@ -119,7 +128,7 @@ class Link(HTTPConnection):
         if self._disconnect is not None or self._phase in _ENDED:
             return
         if self._read_ahead is None:
-            self._read_ahead = ReadAhead(self._receive, told, is_read=self._has_read)
+            self._read_ahead = ReadAhead(self._receive, told, is_read=self.receives > 1)
         self._read_ahead.resume()
 
     def stop_reading(self) -> None:
@@ -151,6 +160,10 @@ class Link(HTTPConnection):
         """How the peer went; a fresh exception each time, so that no traceback grows over several raises."""
         seen = self._disconnect
         return WebSocketDisconnect(seen.code if seen else ABNORMAL_CLOSURE, seen.reason if seen else "")
+
+
+def _as_it_is(message: Message) -> Message:
+    return message
 
 
 def direct_transport(scope: Scope, receive: Receive, send: Send) -> DirectTransport | None:

@@ -1,13 +1,14 @@
 """Listeners: one call of a function for each message, its result the reply."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Union, cast
 
 from starlette.exceptions import HTTPException
 
-from lihil.asgi import WS_DISCONNECT, WS_RECEIVE, DirectTransport
+from lihil.asgi import WS_RECEIVE, DirectTransport
 from lihil.binding.listening import MessageCall, compile_listener
 from lihil.binding.plan import Plan
 from lihil.binding.signature import MessageTypes, Signature, bind
@@ -130,11 +131,9 @@ async def _ask(ws: WebSocket, answer: Answer, *, is_immediate: bool) -> None:
         text = message.get("text")
         payload: Payload = message["bytes"] if text is None else text
         reply = answer.at_once(payload) if is_immediate else await answer.in_time(payload)
-        if reply is not None:
-            try:
+        if reply is not None and ws.phase is OPEN:
+            with suppress(WebSocketDisconnect):
                 await ws.send_payload(reply)
-            except WebSocketDisconnect:
-                return
 
 
 async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> None:
@@ -157,8 +156,7 @@ async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> 
         direct.listen(lambda payload: context.run(on_message, payload))
         if interruption.exc is not None:
             raise interruption.exc
-        while (await ws.receive())["type"] != WS_DISCONNECT:
-            continue
+        await ws.receive()  # nothing but the disconnect comes here any more
 
 
 def _send(direct: DirectTransport, reply: Payload) -> None:

@@ -48,7 +48,8 @@ class Codec:
 
     def problem(self, problem: Problem) -> Payload:
         """Problem details as a message."""
-        return _WRITERS[self.format](problem.members())
+        document = problem.body()
+        return document.decode() if self.format == "json" else encode_msgpack(msgspec.json.decode(document))
 
 
 @dataclass(frozen=True, slots=True)
