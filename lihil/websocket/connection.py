@@ -106,20 +106,6 @@ class WebSocket(Link, Generic[In, Out]):
         else:
             raise ValueError(f"a WebSocket sends {WS_ACCEPT}, {WS_SEND} and {WS_CLOSE}, not {kind!r}")
 
-    async def receive_text(self) -> str:
-        """The next message as text; one sent as binary is decoded. Raises WebSocketDisconnect, UnicodeDecodeError."""
-        if self._phase is not OPEN or self._read_ahead is not None:
-            return await self._received(self._text_of)
-        # What _received does, in place: this is the one call that most handlers make for each message.
-        self.receives += 1
-        self.receiving += 1
-        try:
-            message = await self._receive()
-        finally:
-            self.receiving -= 1
-        text: str | None = message.get("text")
-        return self._text_of(self._noted(message)) if text is None else text
-
     def receive_bytes(self) -> Coroutine[Any, Any, bytes]:
         """The next message as bytes; one sent as text is encoded. Raises WebSocketDisconnect."""
         return self._received(self._bytes_of)
@@ -282,12 +268,6 @@ class WebSocket(Link, Generic[In, Out]):
         else:
             self._is_denying = bool(message.get("more_body", False))
         await self._transmit(message)
-
-    def _text_of(self, message: Message) -> str:
-        if message["type"] != WS_RECEIVE:
-            raise self.gone()
-        text: str | None = message.get("text")
-        return message["bytes"].decode() if text is None else text
 
     def _payload_of(self, message: Message) -> Payload:
         if message["type"] != WS_RECEIVE:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
-from lihil.asgi import DIRECT, WS_CONNECT, WS_DISCONNECT, DirectTransport, Message, Receive, Scope, Send
+from lihil.asgi import DIRECT, WS_CONNECT, WS_DISCONNECT, WS_RECEIVE, DirectTransport, Message, Receive, Scope, Send
 from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.websocket.watch import ReadAhead
 
@@ -51,7 +51,7 @@ class Link(HTTPConnection):
         self._phase = Phase.CONNECTING
         self._connected = False
         self._is_denying = False  # a denial response is begun and not ended
-        self.direct = direct_transport(scope, receive, send)
+        self.direct: DirectTransport | None = direct_transport(scope, receive, send)
         self._disconnect: WebSocketDisconnect | None = None
         self._read_ahead: ReadAhead | None = None
         self.receiving: int = 0  # calls of receive() that wait: the disconnect watch leaves such connections alone
@@ -91,6 +91,26 @@ class Link(HTTPConnection):
         finally:
             self.receiving -= 1
         return read(self._noted(message))
+
+    async def receive_text(self) -> str:
+        """The next message as text; one sent as binary is decoded. Raises WebSocketDisconnect, UnicodeDecodeError."""
+        if self._phase is not OPEN or self._read_ahead is not None:
+            return await self._received(self._text_of)
+        # What _received does, in place: this is the one call that most handlers make for each message.
+        self.receives += 1
+        self.receiving += 1
+        try:
+            message = await self._receive()
+        finally:
+            self.receiving -= 1
+        text: str | None = message.get("text")
+        return self._text_of(self._noted(message)) if text is None else text
+
+    def _text_of(self, message: Message) -> str:
+        if message["type"] != WS_RECEIVE:
+            raise self.gone()
+        text: str | None = message.get("text")
+        return message["bytes"].decode() if text is None else text
 
     def _noted(self, message: Message) -> Message:
         """A message, once what it says about the connection is written down."""
