@@ -39,8 +39,8 @@ class Broadcaster:
     # A sender that outruns everybody waits for sockets whose queues are half full, under WhenFull.CLOSE. For how long,
     # in seconds: one that takes nothing any more, and one that is merely slow. Then nobody waits for it until it has
     # caught up, so that a socket which never reads holds up the others once, and by this.
-    stall_s = 0.2
-    patience_s = 1.0
+    stall_s: float = 0.2
+    patience_s: float = 1.0
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.rfc6455.frames import BINARY, FIN, TEXT, encode_frame
 from lihil.websocket.connection import WebSocket
 
-logger = logging.getLogger("lihil.realtime")
+logger: logging.Logger = logging.getLogger("lihil.realtime")
 
 TRY_AGAIN_LATER: Final = 1013
 
@@ -87,9 +87,9 @@ class Outbox:
         self._queue: OrderedDict[Hashable, Prepared] = OrderedDict()
         self._bytes = 0
         self.task: asyncio.Task[None] | None = None  # sends what waits; over when nothing does
-        self.taken = 0  # messages that have waited
-        self.has_overflowed = False  # the socket has to be closed
-        self.is_given_up = False  # nobody waits for it until it has caught up
+        self.taken: int = 0  # messages that have waited
+        self.has_overflowed: bool = False  # the socket has to be closed
+        self.is_given_up: bool = False  # nobody waits for it until it has caught up
 
     @property
     def queued(self) -> int:

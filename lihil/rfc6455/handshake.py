@@ -31,7 +31,7 @@ class HandshakeError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.status = status
-        self.fields = tuple(fields)
+        self.fields: tuple[tuple[bytes, bytes], ...] = tuple(fields)
 
 
 @dataclass(frozen=True, slots=True)

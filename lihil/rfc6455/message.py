@@ -83,8 +83,8 @@ class IncomingMessage:
     )
 
     def __init__(self, *, max_bytes: int, max_fragments: int, deflate: Deflate | None) -> None:
-        self.opcode = CONTINUATION  # stands for: there is no message
-        self.size = 0  # bytes of its payload so far, inflated; valid until the next message begins
+        self.opcode: int = CONTINUATION  # stands for: there is no message
+        self.size: int = 0  # bytes of its payload so far, inflated; valid until the next message begins
         self._max_bytes = max_bytes
         self._max_fragments = max_fragments
         self._deflate = deflate

@@ -62,7 +62,7 @@ class Receiver(ABC):
         *,
         keeps_end_apart: bool,
     ) -> None:
-        self.state = State.OPEN
+        self.state: State = State.OPEN
         self._keeps_end_apart = keeps_end_apart
         self._held_error: ProtocolError | None = None
         self._is_server = role is Role.SERVER

@@ -23,7 +23,7 @@ class Denial:
         usual = (*defaults, (b"connection", b"close"))
         self._fields = [*given, *(field for field in usual if field[0].lower() not in names)]
         self._status = status
-        self.is_begun = False
+        self.is_begun: bool = False
         _encode_head(status, self._fields)
 
     def encode(self, body: bytes, *, is_last: bool) -> bytes:

@@ -19,8 +19,8 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection
 class HTTPProtocol(HttpToolsProtocol):
     """One connection's HTTP. Everything but the head's limits, the upgrade and the end of a stop is uvicorn's."""
 
-    head_timeout_s = 5.0
-    shutdown_timeout_s = WebSocketProtocol.shutdown_timeout_s
+    head_timeout_s: float = 5.0
+    shutdown_timeout_s: float = WebSocketProtocol.shutdown_timeout_s
 
     _head_bytes = 0
     _head_timer: TimerHandle | None = None  # there while a head is awaited or read

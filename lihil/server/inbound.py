@@ -22,7 +22,7 @@ class Inbound:
     __slots__ = ("_last", "_loop", "_messages", "_waiting", "size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.size = 0  # bytes
+        self.size: int = 0  # bytes
         self._loop = loop
         self._messages: deque[tuple[Message, int]] = deque()
         self._waiting: asyncio.Future[Message] | None = None

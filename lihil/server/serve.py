@@ -12,7 +12,7 @@ from lihil.rfc6455.events import Close
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
 
-STOP: Final = WebSocketProtocol.shutdown_close
+STOP: Final[Close] = WebSocketProtocol.shutdown_close
 RELOAD: Final = Close(CloseCode.SERVICE_RESTART, "reload")
 
 
@@ -25,7 +25,7 @@ def make_config(app: ASGIApp, **settings: Any) -> Config:
 class Server(uvicorn.Server):
     """uvicorn's server; `closing` is what open WebSockets are told when it stops, and may be set until then."""
 
-    closing = STOP
+    closing: Close = STOP
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in self.server_state.connections:

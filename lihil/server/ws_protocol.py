@@ -31,7 +31,7 @@ from lihil.server.denial import Denial, Fields
 from lihil.server.inbound import HIGH_BYTES, LOW_BYTES, Inbound
 from lihil.server.scope import access_names, make_scope
 
-logger = logging.getLogger("uvicorn.error")
+logger: logging.Logger = logging.getLogger("uvicorn.error")
 
 # 12 bits are a window of 4 KiB: enough for messages, and a fraction of the memory of the largest.
 DEFLATE: Final = DeflateOptions(server_max_window_bits=12, client_max_window_bits=12)
@@ -55,13 +55,13 @@ class WebSocketProtocol(asyncio.Protocol):
     """One TCP connection that asks for, or speaks, WebSocket. Made by uvicorn's HTTP protocol on an upgrade request."""
 
     # What open connections are told when the server stops; `lihil.server.serve.Server` says otherwise for a reload.
-    shutdown_close = Close(CloseCode.GOING_AWAY, "the server is stopping")
+    shutdown_close: Close = Close(CloseCode.GOING_AWAY, "the server is stopping")
 
     # How long, in seconds: the peer may take to answer our close and to read what came before (RFC 6455, section
     # 7.1.1); it may hold up a stop of the server; an app that does not receive may still send behind the peer's close.
-    close_timeout_s = 10.0
-    shutdown_timeout_s = 0.5
-    answer_timeout_s = 1.0
+    close_timeout_s: float = 10.0
+    shutdown_timeout_s: float = 0.5
+    answer_timeout_s: float = 1.0
 
     def __init__(
         self,

@@ -17,6 +17,8 @@ from typing import TypeAlias
 from lihil_cli.devserver.worker import Plan, run_child
 from lihil_cli.errors import ExitCode
 
+KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL  # Windows ends a process at once for either
+
 # How long a worker may take beyond its grace, for its lifespan's shutdown, before it is killed.
 _OVERTIME_S = 3.0
 
@@ -69,6 +71,7 @@ class WorkerProcess:
         self._link, far_end = spawn.Pipe()
         self._process = spawn.Process(target=run_child, args=(plan, listener, far_end))
         self._is_ready = False
+        self._has_ended = threading.Event()
         with _interrupts_held():
             self._process.start()
         far_end.close()  # only the worker holds it now, so that its end is heard here
@@ -81,7 +84,9 @@ class WorkerProcess:
                 notes = self._link.recv()
                 self._is_ready = True
                 events.put(Ready(self.pid, notes))
+        # Only this thread waits for the process: of two that do, one finds it gone and never learns how it ended.
         self._process.join()
+        self._has_ended.set()
         events.put(Ended(self.pid, self._process.exitcode or 0))
 
     def tell(self, signum: int) -> None:
@@ -100,15 +105,15 @@ class WorkerProcess:
 
     def stop(self, signum: int) -> None:
         """Ask the worker to end and wait until it has; one that overstays its grace is killed."""
-        if self._process.exitcode is None:
+        if not self._has_ended.is_set():
             self.tell(signum)
         self._wait()
 
     def _wait(self) -> None:
-        self._process.join(self._grace_s + _OVERTIME_S)
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join()
+        if not self._has_ended.wait(self._grace_s + _OVERTIME_S):
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, KILL)
+            self._has_ended.wait()
 
 
 @contextmanager
