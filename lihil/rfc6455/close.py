@@ -63,16 +63,21 @@ def may_be_sent(code: int) -> bool:
     return code in _SENDABLE or 3000 <= code <= 4999
 
 
+def check_close(code: int, reason: str) -> None:
+    """Raises ValueError for a code that must not be sent (section 7.4), and for a reason that is too long (5.5.1)."""
+    if not may_be_sent(code):
+        raise ValueError(f"{code} is no close code that may be sent; use 1000-1014 (not 1004-1006) or 3000-4999")
+    size = len(reason.encode())
+    if size > MAX_REASON_BYTES:
+        raise ValueError(f"a close reason has at most {MAX_REASON_BYTES} bytes (RFC 6455, section 5.5.1), not {size}")
+
+
 def encode_close(code: int, reason: str = "") -> bytes:
     """The payload of a close frame; 1005 stands for none. Raises ValueError for a code or a reason that cannot be."""
     if code == CloseCode.NO_STATUS_RECEIVED and not reason:
         return b""
-    if not may_be_sent(code):
-        raise ValueError(f"{code} is no close code that may be sent; use 1000-1014 (not 1004-1006) or 3000-4999")
-    text = reason.encode()
-    if len(text) > MAX_REASON_BYTES:
-        raise ValueError(f"a close reason has at most {MAX_REASON_BYTES} bytes; this one has {len(text)}")
-    return code.to_bytes(2, "big") + text
+    check_close(code, reason)
+    return code.to_bytes(2, "big") + reason.encode()
 
 
 def parse_close(payload: bytes) -> tuple[int, str]:

@@ -4,18 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-MAX_REASON_BYTES: Final = 123  # a control frame's 125 without the code (RFC 6455, sections 5.5 and 5.5.1)
+from lihil.rfc6455.close import MAX_REASON_BYTES, check_close
+
+__all__ = ["MAX_REASON_BYTES", "check_close", "checked_headers", "fitting_reason"]
+
 _BREAKS_HEAD: Final = re.compile(rb"[\r\n\0]")  # RFC 9110, section 5.5
-
-
-def check_close(code: int, reason: str) -> None:
-    """Raises ValueError for a code that must not be sent, and for a reason that is too long."""
-    # RFC 6455, section 7.4: 1004, 1005, 1006 and 1015 are never sent, 1000-2999 belong to the RFCs, 3000-4999 are free.
-    if not (1000 <= code <= 1014 and code not in {1004, 1005, 1006}) and not 3000 <= code <= 4999:
-        raise ValueError(f"{code} is no close code that may be sent; use 1000-1014 (not 1004-1006) or 3000-4999")
-    size = len(reason.encode())
-    if size > MAX_REASON_BYTES:
-        raise ValueError(f"a close reason has at most {MAX_REASON_BYTES} bytes (RFC 6455, section 5.5.1), not {size}")
 
 
 def fitting_reason(text: str) -> str:
