@@ -119,7 +119,8 @@ def try_range(uv: Path | None, end: Range) -> Outcome:
         if not made.ok:
             return made
         stamp.write_text(fingerprint())
-    options = ["-q", "-p", "no:cacheprovider", *QUICK, *(f"--deselect={test}" for test in end.without)]
+    deselected = [f"--deselect={test}" for test in end.without]
+    options = [*PARALLEL, "-p", "no:cacheprovider", "--hypothesis-profile=few", *QUICK, *deselected]
     return judge_tests(run([env / BIN / "python", "-m", "pytest", *options, *end.tests]))
 
 
