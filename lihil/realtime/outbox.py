@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from lihil.asgi import DIRECT, DirectTransport
+from lihil.asgi import DirectTransport
 from lihil.errors import WebSocketDisconnect, WebSocketStateError
 from lihil.rfc6455.frames import BINARY, FIN, TEXT, encode_frame
 from lihil.websocket.connection import WebSocket
@@ -83,7 +83,7 @@ class Outbox:
         self._limits = limits
         self._counts = counts
         self._leave = leave
-        self._direct: DirectTransport | None = (ws.scope.get("extensions") or {}).get(DIRECT)
+        self._direct: DirectTransport | None = ws.direct
         self._queue: OrderedDict[Hashable, Prepared] = OrderedDict()
         self._bytes = 0
         self.task: asyncio.Task[None] | None = None  # sends what waits; over when nothing does

@@ -12,12 +12,19 @@ from lihil.rfc6455.connection import Connection, Role
 class Transport:
     """A `DirectTransport` in memory that is as far behind as the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: "Peer") -> None:
+        self._peer = peer
         self.frames: list[bytes] = []
         self.has_gone = False
         self._takes_one = False
         self._can_write = asyncio.Event()
         self._can_write.set()
+
+    async def receive(self) -> Message:
+        return await self._peer.receive()
+
+    async def send(self, message: Message) -> None:
+        await self._peer.send(message)
 
     def stall(self) -> None:
         self._can_write.clear()
@@ -57,19 +64,20 @@ class Peer:
     """A WebSocket in memory; `transport` is None where the server has no short way."""
 
     def __init__(self, *, is_direct: bool = True) -> None:
-        self.transport = Transport() if is_direct else None
+        self.transport = Transport(self) if is_direct else None
         self.sent: list[Message] = []
         self.may_send = asyncio.Event()
         self.may_send.set()
         self.error: Exception | None = None
         extensions = {DIRECT: self.transport} if is_direct else {}
         scope: Scope = {"type": "websocket", "path": "/", "headers": [], "extensions": extensions}
-        self.ws = WebSocket(scope, self._receive, self._send)
+        server = self.transport or self  # as with our server, whose short way is the object behind receive and send
+        self.ws = WebSocket(scope, server.receive, server.send)
 
-    async def _receive(self) -> Message:
+    async def receive(self) -> Message:
         return {"type": "websocket.connect"}
 
-    async def _send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         await self.may_send.wait()
         if self.error is not None:
             raise self.error

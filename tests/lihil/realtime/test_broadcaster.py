@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil import Broadcaster, WebSocket, WhenFull
-from lihil.asgi import Receive, Scope, Send
+from lihil.asgi import Message, Receive, Scope, Send
 from lihil.errors import WebSocketStateError
 from lihil.rfc6455.connection import Close
 from tests.lihil.realtime.peer import Hasty, Peer, join, nothing_runs
@@ -112,6 +112,28 @@ def test_closed_websockets_leave_by_themselves() -> None:
         assert room.statistics().members == len(staying)
 
     asyncio.run(talk())
+
+
+def test_a_middleware_that_wraps_send_sees_the_messages_of_a_room() -> None:
+    seen: list[Message] = []
+
+    async def talk() -> None:
+        peer = Peer()
+
+        async def wrapped(message: Message) -> None:
+            seen.append(message)
+            await peer.send(message)
+
+        ws = WebSocket(peer.ws.scope, peer.receive, wrapped)
+        await ws.accept()
+        room = Broadcaster()
+        room.add(ws)
+        await room.send("hello")
+        while len(seen) < 2:
+            await asyncio.sleep(0)
+
+    asyncio.run(talk())
+    assert [message.get("text") for message in seen] == [None, "hello"]
 
 
 @both_ways
