@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import stat
@@ -101,6 +102,7 @@ def test_a_process_of_another_user_counts_as_living(tmp_path: Path) -> None:
         json.dumps({**asdict(RECORD), "uds": 3}),
         "\udcff",
     ],
+    ids=itertools.count(),  # the records hold the number of this process, and workers of one run must agree on names
 )
 def test_a_broken_record_counts_as_absent(tmp_path: Path, content: str) -> None:
     folder = tmp_path / ".lihil"
