@@ -170,6 +170,7 @@ class _Conversation:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wants_more = False
+        self._connection: Connection | None = None
         piping = settings.piping
         self._splitter = RecordSplitter(by_nul=piping.framing == "nul", keeps_cr=piping.is_binary)
         self._source: Source | None = None
@@ -219,6 +220,7 @@ class _Conversation:
         return None
 
     def _talk(self, connection: Connection) -> None:
+        self._connection = connection
         if self._settings.piping.frames:
             connection.on_frame = self._show_frame
         connect_s, url = self._reporter.t, self._settings.target.shown
@@ -361,7 +363,7 @@ class _Conversation:
 
     def _tick(self) -> None:
         self._timer = None
-        self._feed(Tick())
+        self._feed(Tick(0.0 if self._connection is None else self._connection.heard_at))
 
     # Actions out
 

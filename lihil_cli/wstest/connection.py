@@ -11,6 +11,7 @@ class Connection(Protocol):
     """An open WebSocket. Nothing is read before the first call that waits for something.
 
     `request` is the opening handshake as it was sent, empty for an app in this process; `response` the answer's head.
+    `heard_at` is when, on the loop's clock, a part of a message that is not whole came last.
     `on_frame` is told of every frame in both directions. `failure` is the exception of an app in this process, after
     the end. `arrived_at` is when the message that `receive` gave last came, on the loop's clock.
     """
@@ -22,6 +23,7 @@ class Connection(Protocol):
     on_frame: Callable[[Frame], None] | None
     failure: BaseException | None
     arrived_at: float
+    heard_at: float
 
     async def receive(self) -> str | bytes:
         """The next whole message. Raises ConnectionEndedError, with how it ended, when there will be none."""

@@ -79,7 +79,9 @@ class OutputBroken:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """Time has passed. `heard_at` is when a part of a message came last, on the same clock."""
+
+    heard_at: float = 0.0
 
 
 Event: TypeAlias = (

@@ -109,6 +109,7 @@ class AppConnection:
         self.on_frame: Callable[[Frame], None] | None = None
         self.failure: BaseException | None = None
         self.arrived_at = 0.0
+        self.heard_at = 0.0
         self._wire = wire
         self._max_bytes = handshake.max_bytes
         self._loop = asyncio.get_running_loop()

@@ -302,6 +302,8 @@ class Session:
                 return self._start_close(now)
             self._blocked_until = None
             return [*self._go_on(now), *self._stop_when_met(now)]
+        # A message that takes long to arrive is no silence.
+        self._linger_from = max(self._linger_from, min(event.heard_at, now))
         if self._linger_until is not None and now >= self._linger_until:
             return self._start_close(now)
         return []

@@ -38,6 +38,7 @@ class WireConnection:
         self.on_frame: Callable[[Frame], None] | None = None
         self.failure: BaseException | None = None
         self.arrived_at = 0.0
+        self.heard_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._wire = wire
         self._protocol = protocol
@@ -143,6 +144,8 @@ class WireConnection:
         events = self._protocol.receive(data, max(room, 1))
         self._write(self._protocol.take_output())
         now = self._loop.time()
+        if self._ins.is_inside:
+            self.heard_at = now
         for event in events:
             if isinstance(event, str | bytes):
                 self._messages.append((event, now))

@@ -307,6 +307,15 @@ def test_a_ping_and_a_close_can_be_steps() -> None:
 # When to stop
 
 
+def test_a_message_that_takes_long_to_arrive_is_no_silence() -> None:
+    session = Session(PIPE, 0.0)
+    session.handle(Opened(), 0.0)
+    session.handle(InputEnded(), 0.0)
+    assert session.handle(Tick(heard_at=0.9), 1.0) == []
+    assert session.wake_at == 0.9 + LINGER_S
+    assert session.handle(Tick(heard_at=0.9), 1.9) == [Close()]
+
+
 def test_a_message_that_was_waited_for_ends_it() -> None:
     options = Options(until=parse_pattern('{"type":"done"}'))
     steps: list[Event | float] = [Opened(), Received("1"), Received('{"type":"done","n":3}'), BY_US]
