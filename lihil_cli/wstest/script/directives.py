@@ -5,6 +5,8 @@ All of them raise SourceError.
 
 import re
 
+from lihil_cli.errors import CliError
+from lihil_cli.wstest.script.address import header_pair
 from lihil_cli.wstest.script.pattern import scan_pattern, scan_string
 from lihil_cli.wstest.script.source import Cursor
 from lihil_cli.wstest.script.steps import Connect, Destination, Place, Refusal, Seconds, Written
@@ -113,6 +115,10 @@ def _scan_header(cursor: Cursor) -> tuple[str, Written]:
     found = cursor.take_match(_HEADER)
     if found is None:
         raise cursor.error("this is no header", expected="[Name: value]")
+    try:
+        header_pair(found[1], "")
+    except CliError as error:
+        raise cursor.error(error.message, at=found.start(1), expected=error.hint) from None
     return found[1], Written(found[2], split_template(found[2], found.start(2)))
 
 

@@ -6,7 +6,7 @@ newlines: whoever reads a file turns the others into them.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -83,7 +83,16 @@ class _Parser:
             raise self._cursor.error("there is no step in this script", expected=_STEPS)
         if self._clients == [""]:
             steps.insert(0, Connect(steps[0].place, "", word=""))
+        self._check_targets(steps)
         return Script(tuple(steps), self._target, tuple(self._clients))
+
+    def _check_targets(self, steps: Iterable[Step]) -> None:
+        for step in steps if self._target is None else ():
+            if isinstance(step, Repeat):
+                self._check_targets(step.steps)
+            elif isinstance(step, Connect) and step.path is None:
+                message = "nothing says where this connects to"
+                raise self._cursor.error(message, at=step.place.at, expected="@target /path before all steps")
 
     # Lines
 
