@@ -86,7 +86,7 @@ def not_connectable(step: Connect, error: UnknownNameError | CliError) -> Failur
 
 
 def unreachable(step: Connect, event: Unreachable) -> Failure:
-    return _connecting(step, "a connection", visible(event.message))
+    return Failure(step.place.line, _connect_words(step).removesuffix(" expected"), (), visible(event.message))
 
 
 def not_refused(step: Connect) -> Failure:
@@ -94,7 +94,7 @@ def not_refused(step: Connect) -> Failure:
 
 
 def refused(step: Connect, event: Refused) -> Failure:
-    wanted = "a connection" if step.refusal is None else _refusal_wanted(step)
+    wanted = "an accepted handshake" if step.refusal is None else _refusal_wanted(step)
     return _connecting(step, wanted, "got", tuple(visible(line) for line in event.lines))
 
 
@@ -120,7 +120,7 @@ def _connecting(step: Connect, wanted: str, heading: str, got: tuple[str, ...] =
 
 
 def _connect_words(step: Connect) -> str:
-    return f"@{step.word} {step.client} expected" if step.word else "connecting: expected"
+    return f"@{step.word} {step.client} expected" if step.word else "the connection expected"
 
 
 def _refusal_wanted(step: Connect) -> str:

@@ -40,7 +40,7 @@ MAX_DEPTH = 10
 
 _STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)?(!<|<|>)")
 _SPACED = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)[ \t]+(!<|<|>)")
-_NEXT_STEP = re.compile(r"[ \t]+([A-Za-z_][A-Za-z0-9_-]*)?(!<|<|>)")
+_NEXT_STEP = re.compile(r"[ \t]+([A-Za-z_][A-Za-z0-9_-]*)?(!<|<|>)(?=[ \t]|$)")
 _BLOCK_END = re.compile(r"[ \t]+\}(?=[ \t]|$)")
 _WORD = re.compile(r"[A-Za-z]+")
 _STEPS = "NAME> message, NAME< pattern, NAME!< time, @directive or # comment"

@@ -53,6 +53,7 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
         self._connections: dict[str, Connection] = {}
+        self._opened: list[Connection] = []
         self._readers: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
@@ -133,6 +134,7 @@ class Run:
             self._feed(_refused(action.client, error))
         else:
             self._connections[action.client] = connection
+            self._opened.append(connection)
             self._feed(Opened(action.client))
             self._spawn(self._read(action.client, connection), self._readers)
 
@@ -152,7 +154,7 @@ class Run:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await asyncio.gather(*(connection.drop() for connection in self._connections.values()))
+        await asyncio.gather(*(connection.drop() for connection in self._opened))
 
     def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(work)

@@ -1,0 +1,152 @@
+"""Several scripts, one after the other: what `lihil ws-test FILE.wst ...` does, up to its exit code."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import TextIO, TypeAlias
+
+from lihil_cli.console import colour_allowed, escape_terminal
+from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.wstest.network import Handshake, Loop, open_connection
+from lihil_cli.wstest.request import check_subprotocols
+from lihil_cli.wstest.script.address import SUBPROTOCOLS
+from lihil_cli.wstest.script.files import Loaded
+from lihil_cli.wstest.script.machine_reports import junit_xml, tap_text
+from lihil_cli.wstest.script.occurrences import Open
+from lihil_cli.wstest.script.outcome import Outcome
+from lihil_cli.wstest.script.report import exit_code_of, outcome_lines, summary_line
+from lihil_cli.wstest.script.run import Connection, Run
+from lihil_cli.wstest.target import Target
+
+Connect: TypeAlias = Callable[[str, Handshake], Awaitable[Connection]]
+"""From a script's address (a path with its query, or a URL) to a connection."""
+
+Server: TypeAlias = Callable[[], AbstractAsyncContextManager[Connect]]
+"""What scripts talk to: entered once for all of them, such as an app with its lifespan."""
+
+Trace: TypeAlias = Callable[[BaseException], Sequence[str]]
+"""From what a handler raised to lines for people, not escaped yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How scripts are run. `handshake` is what every client begins with; `timeout_s` bounds all scripts together."""
+
+    handshake: Handshake = field(default_factory=Handshake)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    timeout_s: float | None = None
+    junit: Path | None = None
+    tap: bool = False
+    trace: Trace = lambda error: [f"{type(error).__name__}: {error}"]
+
+
+def run_scripts(scripts: Sequence[Loaded], server: Server, options: Options, stdout: TextIO) -> int:
+    """Run the scripts, report as they end, and give the exit code.
+
+    Raises CliError when time has run out (TIMEOUT), when the server cannot be entered, or when a report cannot be
+    written.
+    """
+    if options.junit is not None:
+        _write(options.junit, "")  # what cannot be written is to be known before, not after
+    started = monotonic()
+    outcomes: list[Outcome] = []
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(_run_all(scripts, server, options, _teller(outcomes, options, stdout)))
+    except TimeoutError:
+        raise CliError(
+            f"not done within {options.timeout_s:g} s: {len(outcomes)} of {len(scripts)} scripts have ended",
+            code=ExitCode.TIMEOUT,
+        ) from None
+    except Terminated:
+        return ExitCode.TERMINATED
+    elapsed_s = monotonic() - started
+    if options.junit is not None:
+        _write(options.junit, junit_xml(outcomes, elapsed_s))
+    if options.tap:
+        stdout.write(tap_text(outcomes))
+    else:
+        _print(stdout, [summary_line(outcomes, elapsed_s)])
+    return exit_code_of(outcomes)
+
+
+def run_script(loaded: Loaded, server: Server, options: Options) -> Outcome:
+    """Run one script by itself, in an event loop of its own."""
+    outcomes: list[Outcome] = []
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(_run_all([loaded], server, options, outcomes.append))
+    return outcomes[0]
+
+
+def sockets(resolve: Callable[[str], Target]) -> Server:
+    """Servers that are reached over the network; `resolve` finds the one for an address."""
+
+    @asynccontextmanager
+    async def enter() -> AsyncIterator[Connect]:
+        async def connect(address: str, handshake: Handshake) -> Connection:
+            return await open_connection(resolve(address), handshake, lambda line: None)
+
+        yield connect
+
+    return enter
+
+
+async def _run_all(
+    scripts: Sequence[Loaded], server: Server, options: Options, tell: Callable[[Outcome], None]
+) -> None:
+    async with asyncio.timeout(options.timeout_s), server() as connect:
+        for loaded in scripts:
+            tell(await _run_one(loaded, connect, options))
+
+
+async def _run_one(loaded: Loaded, connect: Connect, options: Options) -> Outcome:
+    async def open_client(action: Open) -> Connection:
+        return await connect(action.address, _with_headers(options.handshake, action.headers))
+
+    started = monotonic()
+    run = Run(loaded.script, options.environ, open_client)
+    ending = await run.hold()
+    trace = [escape_terminal(line, keep_newlines=False) for error in run.failures for line in options.trace(error)]
+    return Outcome(loaded.name, ending, monotonic() - started, tuple(run.verdict.transcript), tuple(trace))
+
+
+def _with_headers(handshake: Handshake, headers: Sequence[tuple[str, str]]) -> Handshake:
+    """The handshake with a client's own headers; of the handshake's own, the subprotocols and the origin."""
+    more: list[tuple[str, str]] = []
+    for name, value in headers:
+        if name == SUBPROTOCOLS:
+            handshake = replace(handshake, subprotocols=check_subprotocols([word.strip() for word in value.split(",")]))
+        elif name.lower() == "origin":
+            handshake = replace(handshake, origin=value)
+        else:
+            more.append((name, value))
+    return replace(handshake, headers=(*handshake.headers, *more))
+
+
+def _teller(outcomes: list[Outcome], options: Options, stdout: TextIO) -> Callable[[Outcome], None]:
+    coloured = colour_allowed(stdout)
+
+    def tell(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if not options.tap:
+            _print(stdout, outcome_lines(outcome, encoding=stdout.encoding or "ascii", coloured=coloured))
+
+    return tell
+
+
+def _print(stdout: TextIO, lines: Sequence[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    encoding = stdout.encoding or "utf-8"
+    stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stdout.flush()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise CliError(f"{path} cannot be written: {error.strerror or error}", code=ExitCode.USAGE) from None
