@@ -41,7 +41,7 @@ def header_pair(name: str, value: str) -> tuple[str, str]:
 
 
 def _target_address(target: Destination, values: Mapping[str, object]) -> str:
-    given = {name: fill(written.template, values, _encode) for name, written in target.parameters}
+    given = {name: _encode(fill(written.template, values)) for name, written in target.parameters}
     pieces = (
         _IN_PATH.sub(lambda found: given.get(found[1], found.group()), piece)
         if isinstance(piece, str)

@@ -98,11 +98,14 @@ def scan_string(cursor: Cursor) -> Template:
 
 def scan_bytes(cursor: Cursor, end: int) -> bytes:
     """Read pairs of hexadecimal digits, spaced or not, up to the offset `end`. Raises SourceError."""
-    found = cursor.take_match(_DIGITS, end)
+    cursor.skip_space()
+    at = cursor.at
+    digits = cursor.take_span(_DIGITS, end)
     try:
-        return bytes.fromhex("" if found is None else found.group())
+        return bytes.fromhex(digits)
     except ValueError:
-        raise cursor.error("these are no whole bytes", expected="pairs of hexadecimal digits, such as 00 ff") from None
+        expected = "pairs of hexadecimal digits, such as 00 ff"
+        raise cursor.error("these are no whole bytes", at=at, expected=expected) from None
 
 
 class _Scanner:

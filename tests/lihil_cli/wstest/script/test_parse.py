@@ -230,7 +230,7 @@ MISTAKES = [
     ("@target /\n> close 1005\n", 2, 9, "the close code 1005 cannot be sent"),
     ('@target /\n> close 1000 "${x}"\n', 2, 14, "a variable cannot stand in the reason of a close that is sent"),
     (f'@target /\n> close 1000 "{"x" * 124}"\n', 2, 14, "this reason is longer than 123 bytes"),
-    ("@target /\n> hex: 0\n", 2, 9, "these are no whole bytes"),
+    ("@target /\n> hex: 0\n", 2, 8, "these are no whole bytes"),
     ("@target /\n!< soon\n", 2, 4, "this is no time"),
     ("@target /\n< hex: 00 zz\n", 2, 11, "these are no bytes"),
     ("@target /\n< close 99\n", 2, 9, "99 is no close code"),
