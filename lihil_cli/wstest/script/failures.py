@@ -104,7 +104,7 @@ def other_body(step: Connect, difference: Difference) -> Failure:
 
 def seconds(value_s: float) -> str:
     """A time for people: `200 ms`, `2 s`."""
-    return f"{value_s * 1000:.0f} ms" if value_s < 1 else f"{value_s:g} s"
+    return f"{value_s * 1000:.0f} ms" if value_s < 1 else f"{round(value_s, 2):g} s"
 
 
 def _after(waited_s: float) -> str:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TextIO, TypeAlias
 
 from lihil_cli.console import colour_allowed, escape_terminal
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network import Handshake, Loop, open_connection
 from lihil_cli.wstest.request import check_subprotocols
 from lihil_cli.wstest.script.address import SUBPROTOCOLS
@@ -62,8 +62,6 @@ def run_scripts(scripts: Sequence[Loaded], server: Server, options: Options, std
             f"not done within {options.timeout_s:g} s: {len(outcomes)} of {len(scripts)} scripts have ended",
             code=ExitCode.TIMEOUT,
         ) from None
-    except Terminated:
-        return ExitCode.TERMINATED
     elapsed_s = monotonic() - started
     if options.junit is not None:
         _write(options.junit, junit_xml(outcomes, elapsed_s))

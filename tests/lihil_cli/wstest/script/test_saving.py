@@ -44,11 +44,12 @@ def test_several_connections_have_their_names() -> None:
         Opened("2 x", ""),
     ]
     assert format_script(events) == (
-        "@client main /a\n@client bob /b?x=%7B1%7D [X-A: 1 $${y} ] [Cookie: ${COOKIE}]\n".replace(" ] ", " ] ")
-        .replace("} ]", "} ]")
-        .replace("$${y} ]", "$${y} ]")
-        .replace("y} ] [", "y} ] [")
-        + "bob< hi\nmain< close 1001\n@connect main /a\n@client _2_x /\n"
+        "@client main /a\n"
+        "@client bob /b?x=%7B1%7D [X-A: 1 $${y} ] [Cookie: ${COOKIE}]\n"
+        "bob< hi\n"
+        "main< close 1001\n"
+        "@connect main /a\n"
+        "@client _2_x /\n"
     )
 
 
