@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from lihil_cli.wstest.network import CannotConnectError, ConnectionEndedError, RefusedError
+from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.script.occurrences import (
     Action,
@@ -28,7 +28,9 @@ CLOSE_WAIT_S = 1.0
 
 
 class Connection(Protocol):
-    """An open WebSocket, over a socket or in process."""
+    """An open WebSocket, over a socket or in process; `failure` is what the app raised, where that is known."""
+
+    failure: BaseException | None
 
     async def receive(self) -> str | bytes: ...
 
@@ -93,7 +95,7 @@ class Run:
             try:
                 message = await connection.receive()
             except ConnectionEndedError as end:
-                self._note_failure(connection)
+                self._note_failure(connection.failure)
                 self._feed(Arrived(client, end.event))
                 return
             self._feed(Arrived(client, message))
@@ -101,10 +103,9 @@ class Run:
                 self._moved.clear()
                 await self._moved.wait()
 
-    def _note_failure(self, connection: Connection) -> None:
-        """Keep what a handler raised, which only a connection in process knows; not what our own parting causes."""
-        failure = getattr(connection, "failure", None)
-        if self.verdict.ending is None and isinstance(failure, BaseException):
+    def _note_failure(self, failure: BaseException | None) -> None:
+        """Keep what a handler raised; not what our own parting causes."""
+        if failure is not None and self.verdict.ending is None:
             self.failures.append(failure)
 
     # Actions out
@@ -131,6 +132,7 @@ class Run:
             hint = f"; {error.hint}" if error.hint else ""
             self._feed(Unreachable(action.client, f"{error}{hint}"))
         except RefusedError as error:
+            self._note_failure(error.failure)
             self._feed(_refused(action.client, error))
         else:
             self._connections[action.client] = connection

@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.network import Handshake, Loop, open_connection
+from lihil_cli.wstest.handshake import Handshake
+from lihil_cli.wstest.loop import Loop
 from lihil_cli.wstest.request import check_subprotocols
 from lihil_cli.wstest.script.address import SUBPROTOCOLS
 from lihil_cli.wstest.script.files import Loaded
@@ -20,16 +20,7 @@ from lihil_cli.wstest.script.occurrences import Open
 from lihil_cli.wstest.script.outcome import Outcome
 from lihil_cli.wstest.script.report import exit_code_of, outcome_lines, summary_line
 from lihil_cli.wstest.script.run import Connection, Run
-from lihil_cli.wstest.target import Target
-
-Connect: TypeAlias = Callable[[str, Handshake], Awaitable[Connection]]
-"""From a script's address (a path with its query, or a URL) to a connection."""
-
-Server: TypeAlias = Callable[[], AbstractAsyncContextManager[Connect]]
-"""What scripts talk to: entered once for all of them, such as an app with its lifespan."""
-
-Trace: TypeAlias = Callable[[BaseException], Sequence[str]]
-"""From what a handler raised to lines for people, not escaped yet."""
+from lihil_cli.wstest.script.servers import Enter, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +32,9 @@ class Options:
     timeout_s: float | None = None
     junit: Path | None = None
     tap: bool = False
-    trace: Trace = lambda error: [f"{type(error).__name__}: {error}"]
 
 
-def run_scripts(scripts: Sequence[Loaded], server: Server, options: Options, stdout: TextIO) -> int:
+def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO) -> int:
     """Run the scripts, report as they end, and give the exit code.
 
     Raises CliError when time has run out (TIMEOUT), when the server cannot be entered, or when a report cannot be
@@ -56,7 +46,7 @@ def run_scripts(scripts: Sequence[Loaded], server: Server, options: Options, std
     outcomes: list[Outcome] = []
     try:
         with asyncio.Runner(loop_factory=Loop) as runner:
-            runner.run(_run_all(scripts, server, options, _teller(outcomes, options, stdout)))
+            runner.run(_run_all(scripts, enter, options, _teller(outcomes, options, stdout)))
     except TimeoutError:
         raise CliError(
             f"not done within {options.timeout_s:g} s: {len(outcomes)} of {len(scripts)} scripts have ended",
@@ -72,43 +62,28 @@ def run_scripts(scripts: Sequence[Loaded], server: Server, options: Options, std
     return exit_code_of(outcomes)
 
 
-def run_script(loaded: Loaded, server: Server, options: Options) -> Outcome:
+def run_script(loaded: Loaded, enter: Enter, options: Options) -> Outcome:
     """Run one script by itself, in an event loop of its own."""
     outcomes: list[Outcome] = []
     with asyncio.Runner(loop_factory=Loop) as runner:
-        runner.run(_run_all([loaded], server, options, outcomes.append))
+        runner.run(_run_all([loaded], enter, options, outcomes.append))
     return outcomes[0]
 
 
-def sockets(resolve: Callable[[str], Target]) -> Server:
-    """Servers that are reached over the network; `resolve` finds the one for an address."""
-
-    @asynccontextmanager
-    async def enter() -> AsyncIterator[Connect]:
-        async def connect(address: str, handshake: Handshake) -> Connection:
-            return await open_connection(resolve(address), handshake, lambda line: None)
-
-        yield connect
-
-    return enter
-
-
-async def _run_all(
-    scripts: Sequence[Loaded], server: Server, options: Options, tell: Callable[[Outcome], None]
-) -> None:
-    async with asyncio.timeout(options.timeout_s), server() as connect:
+async def _run_all(scripts: Sequence[Loaded], enter: Enter, options: Options, tell: Callable[[Outcome], None]) -> None:
+    async with asyncio.timeout(options.timeout_s), enter() as server:
         for loaded in scripts:
-            tell(await _run_one(loaded, connect, options))
+            tell(await _run_one(loaded, server, options))
 
 
-async def _run_one(loaded: Loaded, connect: Connect, options: Options) -> Outcome:
+async def _run_one(loaded: Loaded, server: Server, options: Options) -> Outcome:
     async def open_client(action: Open) -> Connection:
-        return await connect(action.address, _with_headers(options.handshake, action.headers))
+        return await server.connect(action.address, _with_headers(options.handshake, action.headers))
 
     started = monotonic()
     run = Run(loaded.script, options.environ, open_client)
     ending = await run.hold()
-    trace = [escape_terminal(line, keep_newlines=False) for error in run.failures for line in options.trace(error)]
+    trace = [escape_terminal(line, keep_newlines=False) for error in run.failures for line in server.explain(error)]
     return Outcome(loaded.name, ending, monotonic() - started, tuple(run.verdict.transcript), tuple(trace))
 
 

@@ -13,7 +13,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lihil_cli.wstest.script.files import load_files
-from lihil_cli.wstest.script.suite import Options, run_scripts, sockets
+from lihil_cli.wstest.script.servers import over_sockets
+from lihil_cli.wstest.script.suite import Options, run_scripts
 from lihil_cli.wstest.target import resolve_target
 from tests.lihil_cli.wstest.conftest import Servers
 
@@ -90,7 +91,7 @@ def play(tmp_path: Path) -> Play:
             names.append(str(path))
         page = io.BytesIO()
         stdout = io.TextIOWrapper(page, encoding=encoding)
-        server = sockets(lambda address: resolve_target(address, None, base=None, port=port))
+        server = over_sockets(lambda address: resolve_target(address, None, base=None, port=port))
         code = run_scripts(load_files(names, given.environ), server, given, stdout)
         stdout.flush()
         told = page.getvalue().decode(encoding).replace(f"{tmp_path}/", "")

@@ -14,7 +14,8 @@ from websockets.asyncio.server import ServerConnection
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network import Handshake
 from lihil_cli.wstest.script.files import load_file
-from lihil_cli.wstest.script.suite import Connect, Options, run_script, sockets
+from lihil_cli.wstest.script.servers import Server, over_sockets
+from lihil_cli.wstest.script.suite import Options, run_script
 from lihil_cli.wstest.target import resolve_target
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.script.conftest import Play
@@ -175,13 +176,13 @@ def test_nothing_that_a_server_sends_reaches_the_page_raw(play: Play, servers: S
 
 def test_what_scripts_talk_to_is_entered_once_for_all_of_them(chat_port: int, tmp_path: Path) -> None:
     entered: list[str] = []
-    inner = sockets(lambda address: resolve_target(address, None, base=None, port=chat_port))
+    inner = over_sockets(lambda address: resolve_target(address, None, base=None, port=chat_port))
 
     @asynccontextmanager
-    async def server() -> AsyncIterator[Connect]:
+    async def server() -> AsyncIterator[Server]:
         entered.append("in")
-        async with inner() as connect:
-            yield connect
+        async with inner() as sockets:
+            yield sockets
         entered.append("out")
 
     path = tmp_path / "a.wst"
