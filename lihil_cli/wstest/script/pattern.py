@@ -49,11 +49,14 @@ _EXACT_VALUES = 'a value: "text", 1, true, null, {...}, [...] or ${name}'
 _VALUES = 'a value: "text", 1, true, null, {...}, [...], <int>, /regex/, ${name} or ...'
 
 
-def parse_pattern(text: str) -> Pattern:
-    """The pattern that the whole of `text` is. Raises SourceError with the offset of the mistake."""
+def parse_pattern(text: str, *, is_subset: bool = False) -> Pattern:
+    """The pattern that the whole of `text` is. Raises SourceError with the offset of the mistake.
+
+    With `is_subset` every object may have other keys as well, as if `...` stood in each: for patterns that are typed.
+    """
     cursor = Cursor(text)
     cursor.skip_blank()
-    pattern = scan_pattern(cursor, len(text))
+    pattern = _Scanner(cursor, is_subset=is_subset).scan(len(text))
     cursor.skip_blank()
     if not cursor.is_at_end:
         raise cursor.error("the pattern has ended before this", expected='the end, or text: "..." for exact text')
@@ -111,9 +114,10 @@ def scan_bytes(cursor: Cursor, end: int) -> bytes:
 class _Scanner:
     """Reads one pattern, and notes the names in it; with `is_exact`, JSON without matchers."""
 
-    def __init__(self, cursor: Cursor, *, is_exact: bool = False) -> None:
+    def __init__(self, cursor: Cursor, *, is_exact: bool = False, is_subset: bool = False) -> None:
         self._cursor = cursor
         self._is_exact = is_exact
+        self._is_subset = is_subset
         self._captures: set[str] = set()
         self._uses: set[str] = set()
 
@@ -241,7 +245,7 @@ class _Scanner:
             cursor.skip_blank()
             entries[key] = self._value(depth + 1)
             self._separate("}")
-        return Members(tuple(entries.items()))
+        return Members(tuple(entries.items()), is_open=self._is_subset)
 
     def _key(self) -> str:
         cursor = self._cursor

@@ -171,6 +171,12 @@ def test_what_is_captured(pattern: str, message: Message, captures: dict[str, ob
     assert (dict(outcome.captures) if isinstance(outcome, Match) else None) == captures
 
 
+def test_a_typed_pattern_may_leave_out_what_does_not_matter() -> None:
+    pattern = parse_pattern('{"a": {"b": 1}}', is_subset=True)
+    assert isinstance(match(pattern, '{"a": {"b": 1, "c": 2}, "d": 3}'), Match)
+    assert isinstance(match(pattern, '{"a": {"b": 2}}'), Difference)
+
+
 def test_captures_known_before_are_kept() -> None:
     assert captured("<int:b>", "2", a=1) == {"a": 1, "b": 2}
 
