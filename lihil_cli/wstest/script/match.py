@@ -203,10 +203,12 @@ def _compare_close(pattern: ClosePattern, message: Closed, names: Captures) -> N
     if pattern.code not in {None, message.code}:
         came = f"{message.code} ({meaning_of(message.code)})"
         raise UnlikeError(f"the close code is {came}, expected {pattern.code}", code)
-    reason = Span(code.end + 1, _everything(message).end)
+    end = _everything(message).end
+    reason = Span(min(code.end + 1, end), end)
     match pattern.reason:
         case Words(template) if names.fill(template) != message.reason:
-            raise UnlikeError(f"the close reason is {quote(message.reason)}", reason)
+            said = f"is {quote(message.reason)}" if message.reason else "is left out"
+            raise UnlikeError(f"the close reason {said}", reason)
         case Regex():
             _search(pattern.reason, message.reason, reason, names)
 
