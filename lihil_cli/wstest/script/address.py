@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from lihil_cli.wstest.request import parse_header
+from lihil_cli.wstest.script.patterns.template import fill, look_up, value_text
 from lihil_cli.wstest.script.steps import Connect, Destination
-from lihil_cli.wstest.script.template import fill, look_up, value_text
 
 SUBPROTOCOLS = "Sec-WebSocket-Protocol"
 """The one header of the handshake itself that a script may set: the subprotocols that are offered."""

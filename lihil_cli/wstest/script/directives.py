@@ -7,10 +7,10 @@ import re
 
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.script.address import header_pair
-from lihil_cli.wstest.script.pattern import scan_pattern, scan_string
-from lihil_cli.wstest.script.source import Cursor
+from lihil_cli.wstest.script.patterns.pattern import scan_pattern, scan_string
+from lihil_cli.wstest.script.patterns.source import Cursor
+from lihil_cli.wstest.script.patterns.template import split_template
 from lihil_cli.wstest.script.steps import Connect, Destination, Place, Refusal, Seconds, Written
-from lihil_cli.wstest.script.template import split_template
 
 MAX_ROUNDS = 100_000
 """How often one `@repeat` may go round."""

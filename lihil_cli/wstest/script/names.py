@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from lihil_cli.wstest.script.source import SourceError
+from lihil_cli.wstest.script.patterns.source import SourceError
+from lihil_cli.wstest.script.patterns.template import names_in
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,
@@ -15,7 +16,6 @@ from lihil_cli.wstest.script.steps import (
     Unordered,
     Written,
 )
-from lihil_cli.wstest.script.template import names_in
 
 
 def check_names(script: Script, text: str, environ: Mapping[str, str]) -> None:

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from lihil_cli.wstest.close_codes import NORMAL, is_sendable_code
-from lihil_cli.wstest.script.difference import Message
 from lihil_cli.wstest.script.match import message_text
-from lihil_cli.wstest.script.pattern import scan_bytes, scan_exact_json, scan_string
-from lihil_cli.wstest.script.source import Cursor, SourceError
+from lihil_cli.wstest.script.patterns.difference import Message
+from lihil_cli.wstest.script.patterns.pattern import scan_bytes, scan_exact_json, scan_string
+from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
+from lihil_cli.wstest.script.patterns.template import Variable, fill, look_up, quote, split_template, value_text
 from lihil_cli.wstest.script.steps import Outgoing, Quoted, SendBytes, SendClose, SendText
-from lihil_cli.wstest.script.template import Variable, fill, look_up, quote, split_template, value_text
 
 MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame holds 125 bytes, two of which are the close code."""

@@ -19,8 +19,8 @@ from lihil_cli.wstest.script.directives import (
     scan_target,
 )
 from lihil_cli.wstest.script.outgoing import scan_outgoing
-from lihil_cli.wstest.script.pattern import scan_pattern
-from lihil_cli.wstest.script.source import Cursor, SourceError
+from lihil_cli.wstest.script.patterns.pattern import scan_pattern
+from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
 from lihil_cli.wstest.script.steps import (
     Connect,
     Destination,

@@ -24,14 +24,21 @@ from lihil_cli.wstest.script.servers import Enter, Server
 
 
 @dataclass(frozen=True, slots=True)
+class Reports:
+    """What machines get: a JUnit file, TAP on standard output instead of what people read."""
+
+    junit: Path | None = None
+    tap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How scripts are run. `handshake` is what every client begins with; `timeout_s` bounds all scripts together."""
 
     handshake: Handshake = field(default_factory=Handshake)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     timeout_s: float | None = None
-    junit: Path | None = None
-    tap: bool = False
+    reports: Reports = field(default_factory=Reports)
 
 
 def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO) -> int:
@@ -40,8 +47,8 @@ def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdou
     Raises CliError when time has run out (TIMEOUT), when the server cannot be entered, or when a report cannot be
     written.
     """
-    if options.junit is not None:
-        _write(options.junit, "")  # what cannot be written is to be known before, not after
+    if options.reports.junit is not None:
+        _write(options.reports.junit, "")  # what cannot be written is to be known before, not after
     started = monotonic()
     outcomes: list[Outcome] = []
     try:
@@ -53,9 +60,9 @@ def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdou
             code=ExitCode.TIMEOUT,
         ) from None
     elapsed_s = monotonic() - started
-    if options.junit is not None:
-        _write(options.junit, junit_xml(outcomes, elapsed_s))
-    if options.tap:
+    if options.reports.junit is not None:
+        _write(options.reports.junit, junit_xml(outcomes, elapsed_s))
+    if options.reports.tap:
         stdout.write(tap_text(outcomes))
     else:
         _print(stdout, [summary_line(outcomes, elapsed_s)])
@@ -105,7 +112,7 @@ def _teller(outcomes: list[Outcome], options: Options, stdout: TextIO) -> Callab
 
     def tell(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        if not options.tap:
+        if not options.reports.tap:
             _print(stdout, outcome_lines(outcome, encoding=stdout.encoding or "ascii", coloured=coloured))
 
     return tell

@@ -15,7 +15,6 @@ from typing import TypeAlias
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.script import failures
 from lihil_cli.wstest.script.address import address_of, headers_of
-from lihil_cli.wstest.script.difference import Difference, Message
 from lihil_cli.wstest.script.gathering import Gathering, Taken
 from lihil_cli.wstest.script.inbox import Inbox
 from lihil_cli.wstest.script.match import Match, match
@@ -35,6 +34,8 @@ from lihil_cli.wstest.script.occurrences import (
     WentOut,
 )
 from lihil_cli.wstest.script.outgoing import fill_text
+from lihil_cli.wstest.script.patterns.difference import Difference, Message
+from lihil_cli.wstest.script.patterns.template import UnknownNameError
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,
@@ -49,7 +50,6 @@ from lihil_cli.wstest.script.steps import (
     Timeout,
     Unordered,
 )
-from lihil_cli.wstest.script.template import UnknownNameError
 
 DEFAULT_TIMEOUT_S = 5.0
 """How long an expectation waits where the script does not say."""

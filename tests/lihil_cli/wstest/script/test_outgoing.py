@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
 from lihil_cli.wstest.script.outgoing import fill_text, outgoing_of, scan_outgoing
-from lihil_cli.wstest.script.source import Cursor
+from lihil_cli.wstest.script.patterns.source import Cursor
 from lihil_cli.wstest.script.steps import SendBytes, SendClose, SendText
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.format import script_text
 from lihil_cli.wstest.script.parse import MAX_DEPTH, locate, parse_script
-from lihil_cli.wstest.script.source import SourceError
+from lihil_cli.wstest.script.patterns.source import SourceError
+from lihil_cli.wstest.script.patterns.template import Variable
+from lihil_cli.wstest.script.patterns.tree import BinaryPattern, ClosePattern, JsonPattern, Regex, TextPattern
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,
@@ -25,8 +27,6 @@ from lihil_cli.wstest.script.steps import (
     Timeout,
     Unordered,
 )
-from lihil_cli.wstest.script.template import Variable
-from lihil_cli.wstest.script.tree import BinaryPattern, ClosePattern, JsonPattern, Regex, TextPattern
 
 CHAT = """\
 # chat.wst            lihil ws-test chat.wst [--app main:app | --url ...] [--junit out.xml]

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.difference import Message
 from lihil_cli.wstest.script.match import Match, match
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import parse_script
+from lihil_cli.wstest.script.patterns.difference import Message
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
 from lihil_cli.wstest.script.steps import Connect, Expect, Send, SendBytes, SendText
 

@@ -15,7 +15,7 @@ from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network import Handshake
 from lihil_cli.wstest.script.files import load_file
 from lihil_cli.wstest.script.servers import Server, over_sockets
-from lihil_cli.wstest.script.suite import Options, run_script
+from lihil_cli.wstest.script.suite import Options, Reports, run_script
 from lihil_cli.wstest.target import resolve_target
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.script.conftest import Play
@@ -123,7 +123,12 @@ def test_every_script_has_the_headers_of_the_command_and_its_own(play: Play, ser
 
 def test_machines_get_junit_and_tap(play: Play, chat_port: int, tmp_path: Path) -> None:
     junit = tmp_path / "out.xml"
-    told = play(chat_port, LOUD, "@target /chat?user=y\n< {...}\n", options=Options(environ={}, junit=junit, tap=True))
+    told = play(
+        chat_port,
+        LOUD,
+        "@target /chat?user=y\n< {...}\n",
+        options=Options(environ={}, reports=Reports(junit, tap=True)),
+    )
     assert told.code == ExitCode.FAILED
     assert told.lines[:3] == ["TAP version 14", "1..2", "not ok 1 - 1.wst"]
     assert told.lines[-1] == "ok 2 - 2.wst"
@@ -133,7 +138,7 @@ def test_machines_get_junit_and_tap(play: Play, chat_port: int, tmp_path: Path) 
 
 def test_a_report_that_cannot_be_written_is_told_before_anything_runs(play: Play, tmp_path: Path) -> None:
     with pytest.raises(CliError, match="No such file or directory") as caught:
-        play(1, "@client a /\n", options=Options(environ={}, junit=tmp_path / "none" / "out.xml"))
+        play(1, "@client a /\n", options=Options(environ={}, reports=Reports(tmp_path / "none" / "out.xml")))
     assert caught.value.code == ExitCode.USAGE
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pytest
 
 from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.difference import Message
 from lihil_cli.wstest.script.occurrences import (
     Action,
     Arrived,
@@ -22,6 +21,7 @@ from lihil_cli.wstest.script.occurrences import (
     WentOut,
 )
 from lihil_cli.wstest.script.parse import parse_script
+from lihil_cli.wstest.script.patterns.difference import Message
 from lihil_cli.wstest.script.verdict import DEFAULT_TIMEOUT_S, TRANSCRIPT_LINES, Verdict
 
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.script.pattern import scan_string
-from lihil_cli.wstest.script.source import Cursor, SourceError
-from lihil_cli.wstest.script.template import UnknownNameError, Variable, fill, names_in, quote, split_template
+from lihil_cli.wstest.script.patterns.pattern import scan_string
+from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
+from lihil_cli.wstest.script.patterns.template import UnknownNameError, Variable, fill, names_in, quote, split_template
 
 
 @pytest.mark.parametrize(
