@@ -195,7 +195,7 @@ MISTAKES = [
     ("@timeout 2 s\n", 1, 10, "this is no time"),
     ("@timeout 2d\n", 1, 10, "this is no time"),
     (f"@timeout {'9' * 400}s\n", 1, 10, "this is no time"),
-    ("@targt /x\n", 1, 2, "there is no directive @targt"),
+    ("@targets /x\n", 1, 2, "there is no directive @targets"),
     ("@ target\n", 1, 2, "there is no directive @"),
     ("@client\n", 1, 8, "the client has no name"),
     ("@client a /\n@client a\n", 2, 1, "the client a is there already"),
@@ -247,7 +247,7 @@ def test_a_mistake_has_its_place(text: str, line: int, column: int, message: str
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("@targt /x\n", "@target"),
+        ("@targets /x\n", "@target"),
         ("@client alice /\nalise< x\n", "alice, or @client alise on a line before this one"),
         ("@client alice /\n< x\n", "alice<"),
         ("@client alice /\nbob< x\n", "@client bob on a line before this one"),
