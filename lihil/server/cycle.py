@@ -106,7 +106,7 @@ class Cycle:
         A done callback would leave them as well, by one more turn through the loop for each request.
         """
         try:
-            result: Any = await app(self.scope, self.receive, self.send)
+            result: Any = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
         except BaseException as exc:
             logger.error("Exception in ASGI application\n", exc_info=exc)
             await self._fail()
@@ -120,7 +120,7 @@ class Cycle:
                 await self._fail()
         finally:
             self._on_response = _nothing
-            tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
+            tasks.discard(asyncio.current_task())
 
     async def _fail(self) -> None:
         """A 500 while nothing is on the wire; after that the end of the connection says that something is missing."""

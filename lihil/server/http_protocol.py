@@ -136,7 +136,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))  # type: ignore[arg-type]
         else:
-            self._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+            self._start_asgi_task(cycle, app)
         self.cycle = cycle
 
     def on_body(self, body: bytes) -> None:
