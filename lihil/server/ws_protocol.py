@@ -27,6 +27,7 @@ from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Ro
 from lihil.rfc6455.deflate import Deflate, DeflateOptions
 from lihil.rfc6455.handshake import HandshakeError, Offer, encode_accept, read_offer
 from lihil.rfc6455.head import Head, HeadError, find_head, parse_request
+from lihil.server.corked import CorkedTransport
 from lihil.server.denial import Denial, Fields
 from lihil.server.inbound import HIGH_BYTES, LOW_BYTES, Inbound
 from lihil.server.scope import access_names, make_scope
@@ -201,7 +202,9 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._config.ws_per_message_deflate:
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
         fields = [*self._server_state.default_headers, *(message.get("headers") or ())]
-        self._transport.write(encode_accept(self._offer, message.get("subprotocol"), extension, fields))
+        answer = encode_accept(self._offer, message.get("subprotocol"), extension, fields)
+        self._cork()
+        self._transport.write(answer)
         self._connection = Connection(
             Role.SERVER,
             max_message_bytes=self._config.ws_max_size,
@@ -216,6 +219,15 @@ class WebSocketProtocol(asyncio.Protocol):
             early, self._early = self._early, b""
             self._take(early)
             self._settle()
+
+    def _cork(self) -> None:
+        """Let what the app sends in the same turn of the loop go out with the answer."""
+        transport = self._transport
+
+        def uncork() -> None:
+            self._transport = transport
+
+        self._transport = CorkedTransport(transport, self._loop, uncork)
 
     def _begin_denial(self, message: Message) -> None:
         status = message["status"]

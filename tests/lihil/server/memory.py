@@ -98,6 +98,7 @@ class Script:
         await self.begun.wait()
         await self.receive()
         await self.send({"type": WS_ACCEPT})
+        await asyncio.sleep(0)  # the answer goes out with what else is sent in this turn of the loop
 
     def end(self, error: BaseException | None = None) -> None:
         self.error = error
