@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl, service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -22,6 +22,7 @@ from lihil.asgi import HTTP, ASGIApp, Scope
 from lihil.rfc6455.head import MAX_HEAD_BYTES, Head
 from lihil.server.cycle import Cycle
 from lihil.server.deadline import Deadline
+from lihil.server.scope import Ends
 from lihil.server.ws_protocol import WebSocketProtocol
 
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -55,11 +56,16 @@ class HTTPProtocol(HttpToolsProtocol):
         self._is_forwarded = False
         self._is_upgrade = False  # to a WebSocket, and there is a protocol for it
         self._read = b""
+        self._ends: Ends
 
     # What the transport and the server call
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self._ends = ends = Ends.of(transport)
+        self.server, self.client, self.scheme = ends.server, ends.client, "https" if ends.is_tls else "http"
         self._deadline.set(self.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -183,12 +189,16 @@ class HTTPProtocol(HttpToolsProtocol):
             "query_string": query,
         }
 
+    @property
+    def _own_app(self) -> ASGIApp:
+        return cast(ASGIApp, self.app) if self._is_forwarded else self._plain_app
+
     def _chosen_app(self) -> ASGIApp:
         limit = self.limit_concurrency
         if limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit):
             self.logger.warning("Exceeded concurrency limit.")
             return cast(ASGIApp, service_unavailable)
-        return cast(ASGIApp, self.app) if self._is_forwarded else self._plain_app
+        return self._own_app
 
     def _start_asgi_task(self, cycle: Cycle, app: ASGIApp) -> None:  # type: ignore[override]
         self._running = cycle
@@ -232,7 +242,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self.transport.set_protocol(cast(BaseProtocol, protocol))
         minor = 0 if self.parser.get_http_version() == "1.0" else 1
         head = Head(tuple(self.headers), minor, method=self.parser.get_method(), target=self.url)
-        protocol.handle_upgrade(head, self._read[upgrade.args[0] :])
+        protocol.handle_upgrade(head, self._read[upgrade.args[0] :], ends=self._ends, app=self._own_app)
 
     @property
     def _is_answering(self) -> bool:

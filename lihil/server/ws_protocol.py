@@ -20,7 +20,18 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 import lihil.asgi as asgi
-from lihil.asgi import DIRECT, WS_CLOSE, WS_CONNECT, WS_DENIAL, WS_DISCONNECT, WS_RECEIVE, WS_SEND, Message, Scope
+from lihil.asgi import (
+    DIRECT,
+    WS_CLOSE,
+    WS_CONNECT,
+    WS_DENIAL,
+    WS_DISCONNECT,
+    WS_RECEIVE,
+    WS_SEND,
+    ASGIApp,
+    Message,
+    Scope,
+)
 from lihil.rfc6455 import deflate as permessage_deflate
 from lihil.rfc6455.close import CloseCode
 from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Role
@@ -30,7 +41,7 @@ from lihil.rfc6455.head import Head, HeadError, find_head, parse_request
 from lihil.server.corked import CorkedTransport
 from lihil.server.denial import Denial, Fields
 from lihil.server.inbound import HIGH_BYTES, LOW_BYTES, Inbound
-from lihil.server.scope import access_names, make_scope
+from lihil.server.scope import Ends, access_names, make_scope
 
 logger: logging.Logger = logging.getLogger("uvicorn.error")
 
@@ -152,8 +163,13 @@ class WebSocketProtocol(asyncio.Protocol):
         except HeadError as exc:
             self._refuse(400, [], str(exc).encode())
 
-    def handle_upgrade(self, head: Head, early: bytes = b"") -> None:
-        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head."""
+    def handle_upgrade(
+        self, head: Head, early: bytes = b"", *, ends: Ends | None = None, app: ASGIApp | None = None
+    ) -> None:
+        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head.
+
+        `ends` and `app` are there where somebody knows them already.
+        """
         self._early += early
         try:
             self._offer = read_offer(head)
@@ -163,16 +179,21 @@ class WebSocketProtocol(asyncio.Protocol):
         self._phase = Phase.WAITING
         extensions = {WS_DENIAL: {}, DIRECT: self}
         self._scope = make_scope(
-            head, self._offer, self._transport, self._config, state=self._app_state, extensions=extensions
+            head,
+            self._offer,
+            ends or Ends.of(self._transport),
+            self._config,
+            state=self._app_state,
+            extensions=extensions,
         )
         self._inbound.put({"type": WS_CONNECT}, 0)
-        task = self._loop.create_task(self._run_app())
+        task = self._loop.create_task(self._run_app(app or self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    async def _run_app(self) -> None:
+    async def _run_app(self, app: ASGIApp) -> None:
         try:
-            await self._config.loaded_app(self._scope, self.receive, self.send)
+            await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             raise
