@@ -19,14 +19,16 @@ VERSION: Final = "13"
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 # What a server reads of a client's handshake; one pass over the fields takes them all.
-_OF_A_REQUEST: Final = (
-    b"host",
-    b"upgrade",
-    b"connection",
-    b"sec-websocket-version",
-    b"sec-websocket-key",
-    b"sec-websocket-protocol",
-    b"sec-websocket-extensions",
+_OF_A_REQUEST: Final = frozenset(
+    {
+        b"host",
+        b"upgrade",
+        b"connection",
+        b"sec-websocket-version",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-extensions",
+    }
 )
 
 # A 426 names the protocol (RFC 9110, section 15.5.22), and the version for one who asked for another (section 4.4).
@@ -79,26 +81,26 @@ def read_offer(head: Head) -> Offer:
     """Check a client's handshake (section 4.2.1). Raises HandshakeError with the status to answer with."""
     if head.method != b"GET" or head.minor < 1:
         raise HandshakeError("a WebSocket handshake is a GET of HTTP/1.1")
-    found: dict[bytes, list[str]] = {name: [] for name in _OF_A_REQUEST}
+    found: dict[bytes, list[str]] = {}
     for name, value in head.fields:
-        if name in found:
-            found[name].append(value.decode("latin-1"))
-    hosts, upgrades, connections, versions, keys, subprotocols, extensions = found.values()
-    if len(hosts) != 1:
+        if name in _OF_A_REQUEST:
+            found.setdefault(name, []).append(value.decode("latin-1"))
+    if len(found.get(b"host", ())) != 1:
         raise HandshakeError("the Host header field must be there once")
-    if not (_holds(upgrades, "websocket") and _holds(connections, "upgrade")):
+    if not (_holds(found.get(b"upgrade"), "websocket") and _holds(found.get(b"connection"), "upgrade")):
         raise HandshakeError(
             "the handshake needs Upgrade: websocket and Connection: Upgrade", status=426, fields=_NEEDED
         )
-    if versions != [VERSION]:
+    if found.get(b"sec-websocket-version") != [VERSION]:
         raise HandshakeError(f"the only version is {VERSION}", status=426, fields=_NEEDED)
+    keys = found.get(b"sec-websocket-key", ())
     if len(keys) != 1 or not _is_key(keys[0]):
         raise HandshakeError("Sec-WebSocket-Key must be there once: 16 bytes in base64")
-    names = tokens_of(subprotocols)
+    names = tokens_of(found.get(b"sec-websocket-protocol", ()))
     if not all(_IS_TOKEN.fullmatch(name) for name in names):
         raise HandshakeError("Sec-WebSocket-Protocol is a list of tokens")
-    offers = [parameters for name, parameters in map(_extension, tokens_of(extensions)) if name == deflate.NAME]
-    return Offer(keys[0], tuple(names), tuple(offers))
+    extensions = map(_extension, tokens_of(found.get(b"sec-websocket-extensions", ())))
+    return Offer(keys[0], tuple(names), tuple([given for name, given in extensions if name == deflate.NAME]))
 
 
 def encode_accept(offer: Offer, subprotocol: str | None, extension: str | None, fields: Fields = ()) -> bytes:
@@ -199,9 +201,11 @@ def _value(token: str | None, quoted: str | None) -> str | None:
     return token if quoted is None else quoted.replace("\\", "")
 
 
-def _holds(values: list[str], token: str) -> bool:
-    """Whether a list-valued field has this member, in any case."""
-    return token in [value.lower() for value in values] or token in _lowered(tokens_of(values))
+def _holds(values: Sequence[str] | None, token: str) -> bool:
+    """Whether a list-valued field has this member, in any case; mostly it is the only one."""
+    if not values:
+        return False
+    return values[0].lower() == token or token in _lowered(tokens_of(values))
 
 
 def _lowered(tokens: Iterable[str]) -> list[str]:

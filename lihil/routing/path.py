@@ -33,6 +33,7 @@ CONVERTORS: Mapping[str, Convertor] = {
 }
 
 _STR: Final = CONVERTORS["str"]
+_ANY_TEXT: Final = "{:str}"
 _PATH: Final = CONVERTORS["path"]
 PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 
@@ -49,6 +50,13 @@ class Segment:
     regex: re.Pattern[str] | None = None
     rank: int = 0
     is_rest: bool = False
+
+    def match(self, part: str) -> Captured | None:
+        """What this segment captures of a path's part, which has no slash in it unless it is the rest; or None."""
+        if self.text == _ANY_TEXT:  # the plain `{name}`: no need for an expression
+            return (part,) if part else None
+        match = self.regex.fullmatch(part) if self.regex is not None else None
+        return None if match is None else match.groups()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Cycle:
         "response_complete",
         "response_started",
         "scope",
+        "task",
     )
 
     def __init__(
@@ -69,6 +70,7 @@ class Cycle:
         logs_access: bool,
     ) -> None:
         self.scope = scope
+        self.task: asyncio.Task[None]  # the one that `run` is called in
         self._transport = transport
         self._flow = flow
         self._defaults = defaults
@@ -120,7 +122,7 @@ class Cycle:
                 await self._fail()
         finally:
             self._on_response = _nothing
-            tasks.discard(asyncio.current_task())
+            tasks.discard(self.task)
 
     async def _fail(self) -> None:
         """A 500 while nothing is on the wire; after that the end of the connection says that something is missing."""

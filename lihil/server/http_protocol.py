@@ -203,7 +203,8 @@ class HTTPProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Cycle, app: ASGIApp) -> None:  # type: ignore[override]
         self._running = cycle
         context = contextvars.Context() if self.config.reset_contextvars else None
-        self.tasks.add(self.loop.create_task(cycle.run(app, self.tasks), context=context))
+        cycle.task = task = self.loop.create_task(cycle.run(app, self.tasks), context=context)
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1

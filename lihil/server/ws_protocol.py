@@ -205,7 +205,7 @@ class WebSocketProtocol(asyncio.Protocol):
             if not isinstance(exc, Exception):
                 raise
         else:
-            if self._phase in {Phase.WAITING, Phase.DENYING}:
+            if self._phase is Phase.WAITING or self._phase is Phase.DENYING:
                 logger.error("the ASGI app returned without answering the handshake")
             self._app_is_done(CloseCode.NORMAL_CLOSURE)
 

@@ -1,7 +1,6 @@
 """A handshake as the app and the log see it."""
 
 import asyncio
-
 from typing import Any
 
 import pytest
