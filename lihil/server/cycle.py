@@ -182,11 +182,11 @@ class Cycle:
 
     def _begin(self, message: Message) -> None:
         status = message["status"]
-        self.response_started = True
-        self.awaits_continue = False
         head, self._left, self.keep_alive = encode_response_head(
             status, self._defaults, message.get("headers", ()), is_head=self._is_head, keeps_alive=self.keep_alive
         )
+        self.response_started = True
+        self.awaits_continue = False
         if self._logs_access:
             self._log(status)
         if self._left == CHUNKED and not self._is_head:

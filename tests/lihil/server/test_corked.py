@@ -1,27 +1,14 @@
 """What an app sends together with the answer to a handshake goes out in one piece."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from lihil.asgi import WS_ACCEPT, WS_CLOSE, WS_SEND, Receive, Scope, Send
 from lihil.rfc6455.connection import Close
 from lihil.server.corked import MAX_HELD_BYTES, CorkedTransport
-from tests.lihil.server.memory import Recorder, connect
+from tests.lihil.server.memory import Pieces, connect
 from tests.lihil.server.wire import settle
-
-
-class Pieces(Recorder):
-    """Keeps apart what was written at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-
-    def write(self, data: Any) -> None:
-        super().write(data)
-        self.pieces.append(bytes(data))
 
 
 def corked() -> tuple[Pieces, CorkedTransport, list[str]]:

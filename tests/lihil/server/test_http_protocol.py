@@ -6,15 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
 
 from lihil.asgi import Receive, Scope, Send
 from lihil.rfc6455.head import MAX_HEAD_BYTES
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
-from tests.lihil.server.memory import Recorder
+from tests.lihil.server.memory import connect_http, send
 from tests.lihil.server.wire import echo, handshake, serving, settle, text
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -99,25 +97,9 @@ def test_a_handshake_reaches_the_protocol_that_was_chosen(ws: Any) -> None:
 # In memory
 
 
-def connect(app: Any = echo, kind: type[HTTPProtocol] = HTTPProtocol, **settings: Any) -> tuple[HTTPProtocol, Recorder]:
-    settings = {"interface": "asgi3", "ws": WebSocketProtocol, "log_config": None, "lifespan": "off", **settings}
-    config = Config(app, **settings)
-    config.load()
-    transport = Recorder()
-    protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
-    transport.protocol = protocol
-    protocol.connection_made(transport)
-    return protocol, transport
-
-
-def send(transport: Recorder, data: bytes) -> None:
-    assert transport.protocol is not None
-    transport.protocol.data_received(data)
-
-
 def test_a_head_has_64_kib_and_no_byte_more() -> None:
     async def talk(size: int) -> bytes:
-        _, transport = connect()
+        _, transport = connect_http()
         head = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
         send(transport, head + b"x" * (size - len(head) - 4) + b"\r\n\r\n")
         await settle()
@@ -129,7 +111,7 @@ def test_a_head_has_64_kib_and_no_byte_more() -> None:
 
 def test_the_bound_holds_however_a_head_is_cut() -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, b"GET / HTTP/1.1\r\nX: ")
         for _ in range(MAX_HEAD_BYTES // 1000):
             assert not transport.is_closing()
@@ -144,7 +126,7 @@ def test_the_bound_holds_however_a_head_is_cut() -> None:
 @pytest.mark.parametrize("cut", range(len(GET) + 3))
 def test_a_head_and_a_large_body_may_be_cut_anywhere(cut: int) -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         size = 2 * MAX_HEAD_BYTES
         data = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
         send(transport, data[: cut + 15])
@@ -160,7 +142,7 @@ def test_a_head_and_a_large_body_may_be_cut_anywhere(cut: int) -> None:
 @pytest.mark.parametrize("frames", [b"", text("a"), b"".join(text("x" * 1000) for _ in range(200))])
 def test_frames_that_come_with_the_handshake_are_not_lost(frames: bytes) -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, handshake() + frames)
         send(transport, text("the last"))
         await settle()
@@ -174,7 +156,7 @@ def test_frames_that_come_with_the_handshake_are_not_lost(frames: bytes) -> None
 
 def test_a_refused_head_is_answered_once() -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, b"garbage\r\n\r\n" + bytes(2 * MAX_HEAD_BYTES))
         assert transport.written.count(b"HTTP/1.1 ") == 1
 
@@ -195,7 +177,7 @@ class Slow:
 def test_a_head_that_waits_behind_an_answer_has_time() -> None:
     async def talk() -> None:
         slow = Slow()
-        _, transport = connect(slow, Hasty)
+        _, transport = connect_http(slow, Hasty)
         send(transport, GET + GET[:-2])
         await asyncio.sleep(2 * Hasty.head_timeout_s)
         assert not transport.is_closing()
@@ -209,7 +191,7 @@ def test_a_head_that_waits_behind_an_answer_has_time() -> None:
 def test_a_handshake_behind_an_unanswered_request_ends_the_connection() -> None:
     async def talk() -> None:
         slow = Slow()
-        _, transport = connect(slow)
+        _, transport = connect_http(slow)
         send(transport, GET + handshake())
         assert transport.ended.is_set()
         slow.may_answer.set()
@@ -221,7 +203,7 @@ def test_a_handshake_behind_an_unanswered_request_ends_the_connection() -> None:
 
 def test_without_a_protocol_for_it_a_handshake_is_an_ordinary_request() -> None:
     async def talk() -> None:
-        _, transport = connect(ws="none")
+        _, transport = connect_http(ws="none")
         send(transport, handshake())
         await settle()
         assert transport.written[:13] == b"HTTP/1.1 200 "
@@ -233,7 +215,7 @@ def test_without_a_protocol_for_it_a_handshake_is_an_ordinary_request() -> None:
 
 def test_another_websocket_protocol_gets_the_handshake_as_uvicorn_gives_it() -> None:
     async def talk() -> None:
-        _, transport = connect(ws=WebSocketsSansIOProtocol, ws_ping_interval=None)
+        _, transport = connect_http(ws=WebSocketsSansIOProtocol, ws_ping_interval=None)
         send(transport, handshake())
         await settle()
         assert transport.written[:13] == b"HTTP/1.1 101 "
@@ -246,7 +228,7 @@ def test_another_websocket_protocol_gets_the_handshake_as_uvicorn_gives_it() -> 
 def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_read_it() -> None:
     async def talk() -> None:
         slow = Slow()
-        protocol, transport = connect(slow, Hasty)
+        protocol, transport = connect_http(slow, Hasty)
         send(transport, GET)
         await settle()
         protocol.shutdown()
