@@ -24,6 +24,7 @@ class Recorder(asyncio.Transport):
         self.protocol: asyncio.Protocol | None = None
         self.written = b""
         self.buffered = 0
+        self.facts: dict[str, Any] = {}
         self._is_paused = False
         self.closed = asyncio.Event()
         self.ended = asyncio.Event()
@@ -70,7 +71,7 @@ class Recorder(asyncio.Transport):
         self.protocol = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return self.facts.get(name, default)
 
     def frames(self) -> list[Event]:
         """What was sent behind the answer to the handshake."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -241,3 +242,148 @@ def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_rea
         await asyncio.wait_for(transport.ended.wait(), 5)
 
     asyncio.run(talk())
+
+
+# The scope, and which app gets it
+
+
+def scope_of(request: bytes, **settings: Any) -> Scope:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await echo(scope, receive, send)
+
+    async def talk() -> None:
+        _, transport = connect_http(app, **settings)
+        transport.facts = {"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 5)}
+        protocol = transport.protocol
+        assert protocol is not None
+        protocol.connection_made(transport)
+        send(transport, request)
+        await settle()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "raw_path", "query"),
+    [
+        (b"/a", "/root/a", b"/root/a", b""),
+        (b"/a%20b?c=%20&d", "/root/a b", b"/root/a%20b", b"c=%20&d"),
+        (b"/a?b=c?d", "/root/a", b"/root/a", b"b=c?d"),
+        (b"/a?b#c", "/root/a", b"/root/a", b"b"),
+        (b"http://x/a?b=1", "/root/a", b"/root/a", b"b=1"),
+    ],
+)
+def test_a_request_target_becomes_path_and_query(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
+    scope = scope_of(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target, root_path="/root")
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
+
+
+def test_the_scope_of_a_request_says_what_the_specification_asks_for() -> None:
+    scope = scope_of(b"POST / HTTP/1.0\r\nX-A: b\r\n\r\n")
+    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.3"}
+    assert (scope["type"], scope["method"], scope["http_version"], scope["scheme"]) == ("http", "POST", "1.0", "http")
+    assert (scope["headers"], scope["state"], scope["root_path"]) == ([(b"x-a", b"b")], {}, "")
+    assert (scope["server"], scope["client"]) == (("127.0.0.1", 80), ("127.0.0.1", 5))
+
+
+@pytest.mark.parametrize(
+    ("field", "client", "scheme"),
+    [
+        (b"X: y", ("127.0.0.1", 5), "http"),
+        (b"X-Forwarded-For: 10.0.0.1", ("10.0.0.1", 0), "http"),
+        (b"X-Forwarded-Proto: https", ("127.0.0.1", 5), "https"),
+    ],
+)
+def test_what_a_trusted_proxy_says_counts(field: bytes, client: object, scheme: str) -> None:
+    scope = scope_of(b"GET / HTTP/1.1\r\n%b\r\n\r\n" % field)
+    assert (scope["client"], scope["scheme"]) == (client, scheme)
+
+
+def test_what_anybody_else_says_does_not() -> None:
+    scope = scope_of(b"GET / HTTP/1.1\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n", forwarded_allow_ips="10.9.9.9")
+    assert scope["client"] == ("127.0.0.1", 5)
+
+
+# Several requests on one connection
+
+
+def test_requests_that_come_together_are_answered_one_after_the_other_in_their_order() -> None:
+    running, most = 0, 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        path = scope["path"].encode()
+        fields = [(b"content-length", b"%d" % len(path))]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        running -= 1
+        await send({"type": "http.response.body", "body": path})
+
+    async def talk() -> None:
+        _, transport = connect_http(app)
+        send(transport, b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5)))
+        await settle()
+        assert [piece[-2:] for piece in transport.pieces] == [b"/%d" % number for number in range(5)]
+        assert most == 1
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_an_idle_connection_is_closed_in_its_time_and_one_with_a_long_answer_is_not() -> None:
+    async def talk() -> None:
+        _, transport = connect_http(echo, Hasty, timeout_keep_alive=0.1)
+        send(transport, GET)
+        await asyncio.wait_for(transport.ended.wait(), 5)
+        slow = Slow()
+        _, transport = connect_http(slow, Hasty, timeout_keep_alive=0.05)
+        send(transport, GET)
+        await asyncio.sleep(2 * Hasty.head_timeout_s)
+        assert not transport.is_closing()
+        slow.may_answer.set()
+        await asyncio.wait_for(transport.ended.wait(), 5)
+        assert transport.written.startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(talk())
+
+
+def test_above_the_limit_a_request_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        _, transport = connect_http(echo, limit_concurrency=1)
+        send(transport, GET)
+        await settle()
+        assert transport.written.startswith(b"HTTP/1.1 503 ")
+        assert transport.ended.is_set()
+
+    asyncio.run(talk())
+    assert "Exceeded concurrency limit" in caplog.text
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_app_is_called_in_a_context_of_its_own_where_that_is_asked_for(resets: bool) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(variable.get())
+        await echo(scope, receive, send)
+
+    async def talk() -> None:
+        variable.set("of the connection")
+        _, transport = connect_http(app, reset_contextvars=resets)
+        send(transport, GET)
+        await settle()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+    assert seen == ["none" if resets else "of the connection"]
