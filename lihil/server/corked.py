@@ -9,13 +9,15 @@ MAX_HELD_BYTES: Final = 65_536
 
 
 class CorkedTransport(Transport):
-    """Stands in front of `transport` until the loop's next turn, and then calls `on_released`, once.
+    """Stands in front of `transport` until the loop's next turn, and then hands it to `on_released`, once.
 
     A handler that accepts, greets and perhaps closes does so in one go. Written one by one that is a system call each,
     which are the dearest part of an opening handshake.
     """
 
-    def __init__(self, transport: Transport, loop: AbstractEventLoop, on_released: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: Transport, loop: AbstractEventLoop, on_released: Callable[[Transport], object]
+    ) -> None:
         super().__init__()
         self._transport = transport
         self._on_released = on_released
@@ -29,7 +31,7 @@ class CorkedTransport(Transport):
         if self._is_released:
             return
         self._is_released = True
-        self._on_released()
+        self._on_released(self._transport)
         if self._held and not self._transport.is_closing():
             self._transport.write(b"".join(self._held))
 

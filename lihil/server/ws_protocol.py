@@ -14,24 +14,14 @@ import logging
 from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from functools import partial
 from typing import Any, Final, cast
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 import lihil.asgi as asgi
-from lihil.asgi import (
-    DIRECT,
-    WS_CLOSE,
-    WS_CONNECT,
-    WS_DENIAL,
-    WS_DISCONNECT,
-    WS_RECEIVE,
-    WS_SEND,
-    ASGIApp,
-    Message,
-    Scope,
-)
+from lihil.asgi import DIRECT, WS_CLOSE, WS_CONNECT, WS_DENIAL, WS_DISCONNECT, WS_RECEIVE, WS_SEND, Message, Scope
 from lihil.rfc6455 import deflate as permessage_deflate
 from lihil.rfc6455.close import CloseCode
 from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Role
@@ -178,7 +168,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._refuse(400, [], str(exc).encode())
 
     def handle_upgrade(
-        self, head: Head, early: bytes = b"", *, ends: Ends | None = None, app: ASGIApp | None = None
+        self, head: Head, early: bytes = b"", *, ends: Ends | None = None, app: asgi.ASGIApp | None = None
     ) -> None:
         """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head.
 
@@ -192,19 +182,13 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         self._phase = Phase.WAITING
         extensions = {WS_DENIAL: {}, DIRECT: self}
-        self._scope = make_scope(
-            head,
-            self._offer,
-            ends or Ends.of(self._transport),
-            self._config,
-            state=self._app_state,
-            extensions=extensions,
-        )
+        ends = ends or Ends.of(self._transport)
+        self._scope = make_scope(head, self._offer, ends, self._config, state=self._app_state, extensions=extensions)
         task = self._loop.create_task(self._run_app(app or self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    async def _run_app(self, app: ASGIApp) -> None:
+    async def _run_app(self, app: asgi.ASGIApp) -> None:
         try:
             await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -237,7 +221,8 @@ class WebSocketProtocol(asyncio.Protocol):
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
         fields = [*self._server_state.default_headers, *(message.get("headers") or ())]
         answer = encode_accept(self._offer, message.get("subprotocol"), extension, fields)
-        self._cork()
+        # What the app sends in the same turn of the loop goes out with the answer.
+        self._transport = CorkedTransport(self._transport, self._loop, partial(setattr, self, "_transport"))
         self._transport.write(answer)
         self._connection = Connection(
             Role.SERVER,
@@ -253,15 +238,6 @@ class WebSocketProtocol(asyncio.Protocol):
             early, self._early = self._early, b""
             self._take(early)
             self._settle()
-
-    def _cork(self) -> None:
-        """Let what the app sends in the same turn of the loop go out with the answer."""
-        transport = self._transport
-
-        def uncork() -> None:
-            self._transport = transport
-
-        self._transport = CorkedTransport(transport, self._loop, uncork)
 
     def _begin_denial(self, message: Message) -> None:
         status = message["status"]

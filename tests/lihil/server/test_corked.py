@@ -14,7 +14,7 @@ from tests.lihil.server.wire import settle
 def corked() -> tuple[Pieces, CorkedTransport, list[str]]:
     transport, released = Pieces(), list[str]()
     transport.protocol = asyncio.Protocol()
-    return transport, CorkedTransport(transport, asyncio.get_running_loop(), lambda: released.append("now")), released
+    return transport, CorkedTransport(transport, asyncio.get_running_loop(), lambda _: released.append("now")), released
 
 
 def test_answer_greeting_and_close_are_one_write() -> None:
