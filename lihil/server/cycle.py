@@ -110,15 +110,15 @@ class Cycle:
         try:
             result: Any = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
         except BaseException as exc:
-            logger.error("Exception in ASGI application\n", exc_info=exc)
+            logger.error("the app failed on %r", self.scope["path"], exc_info=exc)
             await self._fail()
         else:
             if result is not None:
-                logger.error("ASGI callable should return None, but returned '%s'.", result)
+                logger.error("the app gave back %r on %r; an ASGI app gives back nothing", result, self.scope["path"])
                 self._transport.close()
             elif not self.response_complete and not self.disconnected:
-                what = "completing" if self.response_started else "starting"
-                logger.error("ASGI callable returned without %s response.", what)
+                how_far = "in the middle of its response" if self.response_started else "without a response"
+                logger.error("the app returned %s on %r", how_far, self.scope["path"])
                 await self._fail()
         finally:
             self._on_response = _nothing
@@ -171,12 +171,12 @@ class Cycle:
         kind = message["type"]
         if not self.response_started:
             if kind != HTTP_RESPONSE_START:
-                raise RuntimeError(f"Expected ASGI message {HTTP_RESPONSE_START!r}, but got {kind!r}.")
+                raise RuntimeError(f"a response begins with {HTTP_RESPONSE_START!r}, not with {kind!r}")
             self._begin(message)
         elif self.response_complete:
-            raise RuntimeError(f"Unexpected ASGI message {kind!r} sent, after response already completed.")
+            raise RuntimeError(f"{kind!r} comes after the end of the response")
         elif kind != HTTP_RESPONSE_BODY:
-            raise RuntimeError(f"Expected ASGI message {HTTP_RESPONSE_BODY!r}, but got {kind!r}.")
+            raise RuntimeError(f"a response that has begun goes on with {HTTP_RESPONSE_BODY!r}, not with {kind!r}")
         else:
             self._go_on(message.get("body", b""), is_last=not message.get("more_body", False))
 
@@ -207,7 +207,7 @@ class Cycle:
     def _write(self, body: bytes) -> None:
         """The next part of a body whose length was announced."""
         if len(body) > self._left:
-            raise RuntimeError("Response content longer than Content-Length")
+            raise RuntimeError(f"the body is longer than its content-length by {len(body) - self._left} bytes")
         self._left -= len(body)
         head, self._head = self._head, b""
         if head and len(body) < _LARGE_BYTES:
@@ -218,7 +218,7 @@ class Cycle:
 
     def _finish(self) -> None:
         if self._left > 0:
-            raise RuntimeError("Response content shorter than Content-Length")
+            raise RuntimeError(f"the body is shorter than its content-length by {self._left} bytes")
         self.response_complete = True
         self.wake()
         if not self.keep_alive:

@@ -196,7 +196,7 @@ class HTTPProtocol(HttpToolsProtocol):
     def _chosen_app(self) -> ASGIApp:
         limit = self.limit_concurrency
         if limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit):
-            self.logger.warning("Exceeded concurrency limit.")
+            self.logger.warning("refused a request: %d connections are as many as limit_concurrency allows", limit)
             return cast(ASGIApp, service_unavailable)
         return self._own_app
 

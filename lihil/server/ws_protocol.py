@@ -197,7 +197,7 @@ class WebSocketProtocol(asyncio.Protocol):
         except BaseException as exc:
             # A peer that has gone is no news; that of another connection is, as every exception nobody caught.
             if not isinstance(exc, PeerGoneError) or self._phase is not Phase.OVER:
-                logger.error("Exception in ASGI application\n", exc_info=exc)
+                logger.error("the app failed on %r", self._scope["path"], exc_info=exc)
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             if not isinstance(exc, Exception):
                 raise
@@ -360,7 +360,7 @@ class WebSocketProtocol(asyncio.Protocol):
             try:
                 self._on_message(payload)
             except Exception as exc:
-                logger.error("Exception in a WebSocket listener\n", exc_info=exc)
+                logger.error("a WebSocket listener failed on %r", self._scope["path"], exc_info=exc)
                 if self._is_open:
                     self._begin_close(CloseCode.INTERNAL_ERROR, "")
 

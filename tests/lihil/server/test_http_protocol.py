@@ -365,7 +365,7 @@ def test_above_the_limit_a_request_is_refused(caplog: pytest.LogCaptureFixture) 
         assert transport.ended.is_set()
 
     asyncio.run(talk())
-    assert "Exceeded concurrency limit" in caplog.text
+    assert "limit_concurrency allows" in caplog.text
 
 
 @pytest.mark.parametrize("resets", [False, True])
