@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
-from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.events import (
     Action,
     Close,
@@ -31,7 +29,6 @@ from lihil_cli.wstest.events import (
     Send,
     Tick,
 )
-from lihil_cli.wstest.history import open_history
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.locate import Located
 from lihil_cli.wstest.network import (
@@ -48,7 +45,6 @@ from lihil_cli.wstest.network import (
 )
 from lihil_cli.wstest.opening import open_place, unreachable
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
-from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.reporting import Form, Reporter
 from lihil_cli.wstest.session import Options, Session, State
 from lihil_cli.wstest.steps import Step, read_step
@@ -181,12 +177,14 @@ class _Conversation:
 
     async def tell_refusal(self, error: RefusedError) -> None:
         """Say everything about a refused handshake on standard error."""
+        from lihil_cli.wstest.refusal import refusal_lines
+
         refusal = error.refusal
         if refusal is not None:
             self._reporter.publish(lambda output, t: output.refused(t, refusal))
-        crash = await self._crash_of(refusal, error.failure)
+        crash = await self._crash_lines(refusal, error.failure)
         lines = [str(error)] if refusal is None else refusal_lines(refusal, is_whole=self._settings.is_verbose)
-        for line in [*([] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)), *lines]:
+        for line in [*crash, *lines]:
             self._screen.print_note(line)
 
     def close(self) -> None:
@@ -286,19 +284,26 @@ class _Conversation:
     async def _explain(self, connection: Connection, event: Closed) -> None:
         """Say why the handler died, where that is known: the reason itself is the last line, and the session's."""
         if event.code in _CRASHES and event.by != "client":
-            crash = await self._crash_of(connection.response, connection.failure)
-            for line in [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose):
+            for line in await self._crash_lines(connection.response, connection.failure):
                 self._screen.print_note(line)
 
-    async def _crash_of(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+    async def _crash_lines(self, answer: Response | Refusal | None, failure: BaseException | None) -> list[str]:
         """What the app raised in this process, or what the dev server says about the connection."""
         place = self._settings.place
+        server = None if place is None else place.server
+        if failure is None and (server is None or answer is None):
+            return []
+        # Nothing of this is needed where all goes well, and so is not loaded then.
+        from lihil_cli.wstest.crash import crash_lines, crash_of
+        from lihil_cli.wstest.devserver import connection_id, fetch_crash
+
+        crash = None
         if failure is not None:
-            return crash_of(failure, (place and place.root) or self._settings.folder)
-        if place is None or place.server is None or answer is None:
-            return None
-        name = connection_id(Response(answer.status, answer.phrase, answer.headers))
-        return None if name is None else await fetch_crash(place.server, name)
+            crash = crash_of(failure, place.root if place is not None else self._settings.folder)
+        elif server is not None and answer is not None:
+            name = connection_id(Response(answer.status, answer.phrase, answer.headers))
+            crash = None if name is None else await fetch_crash(server, name)
+        return [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)
 
     def _take_chunk(self, chunk: bytes) -> None:
         """One chunk of standard input, b"" at its end; the next is asked for when this one has been dealt with."""
@@ -332,6 +337,8 @@ class _Conversation:
     async def _read_prompt(self) -> None:
         """Take lines from the prompt for as long as they can be sent."""
         make_prompt = await asyncio.to_thread(_load_prompt)
+        from lihil_cli.wstest.history import open_history
+
         prompt = make_prompt(MARKER, open_history(self._settings.folder))
         self._prompt = prompt
         self._screen.divert(prompt.print_above)
