@@ -16,9 +16,9 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,20 +62,21 @@ async def accept_slowly(connection: ServerConnection, request: Request) -> None:
         await asyncio.sleep(2)
 
 
-def start_server() -> int:
-    """A server in a thread of this process; its port."""
-    ready: list[int] = []
-    is_ready = threading.Event()
+async def be_server() -> None:
+    async with serve(talk, "127.0.0.1", 0, process_request=accept_slowly, compression=None, max_size=None) as server:
+        print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        await asyncio.Event().wait()
 
-    async def main() -> None:
-        async with serve(talk, "127.0.0.1", 0, process_request=accept_slowly, compression=None, max_size=None) as one:
-            ready.append(next(iter(one.sockets)).getsockname()[1])
-            is_ready.set()
-            await asyncio.Event().wait()
 
-    threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
-    is_ready.wait()
-    return ready[0]
+@contextmanager
+def server() -> Iterator[int]:
+    """The server in a process of its own, so that its memory is not taken for a client's; its port."""
+    with subprocess.Popen([sys.executable, __file__, "--be-server"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 def on_terminal(command: Sequence[str], text: bytes) -> Sample:
@@ -155,11 +156,18 @@ def main() -> None:
     parser.add_argument("--wscat", help="the wscat to compare with (npm install wscat)")
     parser.add_argument("--samples", type=int, default=9)
     parser.add_argument("--runs", type=int, default=1000, help="of the echo; every 25th as many with a slow accept")
+    parser.add_argument("--be-server", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    port = start_server()
-    print(
-        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
-    )
+    if options.be_server:
+        asyncio.run(be_server())
+    else:
+        with server() as port:
+            measure(port, options)
+
+
+def measure(port: int, options: argparse.Namespace) -> None:
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
     compare(
         "From the start to the first message on a terminal", "/greet", b"HELLO", port, options.wscat, options.samples
     )
