@@ -21,10 +21,12 @@ class HTTPProtocol(HttpToolsProtocol):
 
     head_timeout_s: float = 5.0
     shutdown_timeout_s: float = WebSocketProtocol.shutdown_timeout_s
+    patience_s: float = 0.1  # for the request that a connection was made for, when the server stops in between
 
     _head_bytes = 0
     _head_timer: TimerHandle | None = None  # there while a head is awaited or read
     _is_between = True  # the last message has ended, and the next has not begun
+    _is_leaving = False  # the server stops: one more answer at most
     _read = b""
 
     # What the transport and the server call
@@ -55,7 +57,19 @@ class HTTPProtocol(HttpToolsProtocol):
             cast(Protocol, self.transport.get_protocol()).data_received(data[room:])
 
     def shutdown(self) -> None:
-        """End once the response under way is sent; a peer that does not take it is not waited for."""
+        """End once the response under way is sent, or the request on its way is answered.
+
+        A peer that does not take it is not waited for.
+        """
+        self._is_leaving = True
+        if self.cycle is None or (self.cycle.response_complete and not self._is_between):
+            self.loop.call_later(self.patience_s, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self.transport.get_protocol() is not self:
+            return  # upgraded since: that protocol has its own way to say goodbye
         super().shutdown()
         if self.transport.is_closing():
             self.loop.call_later(self.shutdown_timeout_s, self.transport.abort)
@@ -70,6 +84,8 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._have_head()
         super().on_headers_complete()
+        if self._is_leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._is_between = True

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from types import FrameType
 from typing import TypeAlias
 
-from lihil_cli.devserver.worker import Plan, run_child
+from lihil_cli.devserver.worker import run_child
 from lihil_cli.errors import ExitCode
+from lihil_cli.serving.interrupts import interrupts_held
+from lihil_cli.serving.server import Plan
 
 KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL  # Windows ends a process at once for either
 
@@ -67,12 +68,12 @@ class WorkerProcess:
 
     def __init__(self, plan: Plan, listener: socket.socket, events: Events) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._grace_s = plan.grace_s
+        self._grace_s = plan.drain.cancel_s
         self._link, far_end = spawn.Pipe()
         self._process = spawn.Process(target=run_child, args=(plan, listener, far_end))
         self._is_ready = False
         self._has_ended = threading.Event()
-        with _interrupts_held():
+        with interrupts_held():
             self._process.start()
         far_end.close()  # only the worker holds it now, so that its end is heard here
         self.pid = self._process.pid or 0
@@ -114,24 +115,6 @@ class WorkerProcess:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, KILL)
             self._has_ended.wait()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """While open, SIGINT waits, here and in a process that is started: it lifts that once it can handle one.
-
-    Otherwise a Ctrl-C in the first moments of a worker would end in a traceback of the interpreter's own start.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    # Its own start, which the first worker's would bring about, lets SIGINT through again when it is done.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

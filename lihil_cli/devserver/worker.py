@@ -1,102 +1,19 @@
-"""One process that serves: import the app, run uvicorn on a socket it is given, end within a bound."""
+"""The whole life of a worker that is replaced when the code changes."""
 
 import os
-import shlex
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import cast
 
-from uvicorn import Config
-
-from lihil.server.serve import RELOAD, Server, make_config
 from lihil_cli.console import escape_terminal
-from lihil_cli.devserver.lifespan import WatchedApp
-from lihil_cli.devserver.logs import logging_config
 from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.loader import App, Target, load_app
-
-# Ctrl-C is a person who waits, and so is a reload: enough for a handler to send its last words, and with uvicorn's own
-# 0.2 s below one second. SIGTERM is an orchestrator, which gives ten seconds or more before it kills.
-QUICK_GRACE_S = 0.3
-DRAIN_GRACE_S = 5.0
-
-_HINTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to serve one app. `grace_s` is what open connections get after SIGTERM; after Ctrl-C it is QUICK_GRACE_S."""
-
-    target: Target
-    log_level: str
-    grace_s: float
-    colour: bool
-
-
-class _Server(Server):
-    """The server, which says when it is ready and hurries when a person is waiting."""
-
-    def __init__(self, config: Config, on_ready: Callable[[], None], is_replaced: threading.Event) -> None:
-        super().__init__(config)
-        self.on_ready = on_ready
-        self.is_replaced = is_replaced
-
-    async def main_loop(self) -> None:
-        # Not at the end of startup(): a signal that came right after it would end uvicorn without the app's shutdown.
-        self.on_ready()
-        await super().main_loop()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.is_replaced.is_set():
-            self.closing = RELOAD
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGINT:
-            self.config.timeout_graceful_shutdown = _seconds(QUICK_GRACE_S)
-        super().handle_exit(sig, frame)
-
-
-def serve(
-    plan: Plan,
-    listener: socket.socket,
-    on_ready: Callable[[App], None],
-    is_replaced: threading.Event | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` gets the app once it accepts connections.
-
-    Once `is_replaced` is set, WebSockets are told that a new generation of the app follows, and not that it ends.
-    Raises CliError when the app cannot be imported or its lifespan fails; a signal comes out as uvicorn leaves it, by
-    way of the handler that was set before.
-    """
-    app = load_app(plan.target)
-    watched = WatchedApp(app, plan.target.root)
-    config = make_config(
-        watched,
-        log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=plan.grace_s > QUICK_GRACE_S),
-        log_level=plan.log_level,
-        timeout_graceful_shutdown=_seconds(plan.grace_s),
-    )
-    try:
-        _Server(config, lambda: on_ready(app), is_replaced or threading.Event()).run(sockets=[listener])
-    except SystemExit:
-        if not watched.failure:
-            raise
-    finally:
-        if watched.failure:
-            raise CliError(watched.failure)
-
-
-def _seconds(grace_s: float) -> int:
-    """uvicorn declares whole seconds, and hands them to `asyncio.wait_for`, which takes parts of one as well."""
-    return cast("int", grace_s)
+from lihil_cli.serving.interrupts import release_interrupts
+from lihil_cli.serving.orders import Order, Orders
+from lihil_cli.serving.server import Plan, serve, talk_hints
 
 
 def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
@@ -106,26 +23,16 @@ def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
     """
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the parent as well, which decides
     signal.signal(signal.SIGTERM, _raise_terminated)
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent held it until here
-    is_replaced = threading.Event()
-    threading.Thread(target=_follow_parent, args=(link, is_replaced), daemon=True).start()
+    release_interrupts()
+    orders = Orders()
+    threading.Thread(target=_follow_parent, args=(link, orders), daemon=True).start()
     try:
-        serve(plan, listener, lambda app: link.send(talk_hints(app)), is_replaced)
+        serve(plan, listener, lambda app: link.send(talk_hints(app)), orders=orders)
     except CliError as error:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
         sys.exit(ExitCode.FAILED)
     except Terminated:
         sys.exit(ExitCode.OK)
-
-
-def talk_hints(app: App) -> tuple[str, ...]:
-    """How to talk to the first few WebSocket routes of a lihil app, as lines for the banner; () for any other app."""
-    lihil = sys.modules.get("lihil")  # an app that is a Lihil has imported it
-    if lihil is None or not isinstance(app, lihil.Lihil):
-        return ()
-    paths = [endpoint.pattern.path for endpoint in app.endpoints() if endpoint.kind == "websocket"]
-    return tuple(f"lihil ws-test {shlex.quote(path)}" for path in paths[:_HINTS])
 
 
 def _raise_terminated(signum: int, frame: FrameType | None) -> None:
@@ -136,9 +43,9 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
     """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
 
 
-def _follow_parent(link: Connection, is_replaced: threading.Event) -> None:
+def _follow_parent(link: Connection, orders: Orders) -> None:
     """End when the parent has ended, or says the one thing it has to say: that another worker takes over."""
     with suppress(EOFError, OSError):
         link.recv()
-        is_replaced.set()
+        orders.latest = Order.REPLACE
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,10 +9,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from lihil_cli.devserver.listener import chosen_port, open_listener
+from lihil.server.drain import Drain
 from lihil_cli.devserver.processes import Ended, Events, Ready, Stop, WorkerProcess, signals_as_events
-from lihil_cli.devserver.worker import Plan
 from lihil_cli.loader import Target
+from lihil_cli.serving.listener import chosen_port, open_listener
+from lihil_cli.serving.server import Plan
 
 WAITING = """
 async def app(scope, receive, send):
@@ -43,7 +44,7 @@ def listener() -> Iterator[socket.socket]:
 
 def plan(folder: Path, source: str, *, grace_s: float = 0.1) -> Plan:
     (folder / "stage.py").write_text(source)
-    return Plan(Target("stage", "app", folder), "info", grace_s, False)
+    return Plan(Target("stage", "app", folder), "info", Drain(0.0, grace_s, grace_s, 3600.0), False)
 
 
 def test_a_worker_tells_that_it_is_ready_and_that_it_has_ended(listener: socket.socket, tmp_path: Path) -> None:

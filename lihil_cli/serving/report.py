@@ -10,22 +10,26 @@ from pathlib import Path
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
-from lihil_cli.devserver.listener import dial_host, is_loopback, join_address
+from lihil_cli.serving.listener import dial_host, is_loopback, join_address
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens and what it serves, for the banner and for dev.json."""
+    """Where a server listens and what it serves, for the banner and for dev.json. With `uds` the two before it are none."""
 
     app: str
     host: str
     port: int
     root: Path
+    uds: Path | None = None
+    tls: bool = False
 
     @property
     def url(self) -> str:
-        """The URL to open on this machine."""
-        return f"http://{join_address(dial_host(self.host), self.port)}"
+        """The URL to open on this machine; of a Unix socket its path, as nginx writes it."""
+        if self.uds is not None:
+            return f"unix:{self.uds}"
+        return f"http{'s' if self.tls else ''}://{join_address(dial_host(self.host), self.port)}"
 
 
 def say(text: str) -> None:
@@ -35,7 +39,7 @@ def say(text: str) -> None:
 
 def warn_if_open(place: Place) -> None:
     """A warning when other machines can reach the server."""
-    if not is_loopback(place.host):
+    if place.uds is None and not is_loopback(place.host):
         say(f"warning: listening on {place.host}: every machine that can reach this one can use the app")
 
 
@@ -54,10 +58,10 @@ class Traces:
         self._root = place.root
         self._record = DevFile(
             pid=os.getpid(),
-            host=dial_host(place.host),
+            host="" if place.uds else dial_host(place.host),
             port=place.port,
-            tls=False,
-            uds=None,
+            tls=place.tls,
+            uds=None if place.uds is None else str(place.uds),
             app=place.app,
             generation=1,
             token=secrets.token_urlsafe(32),
