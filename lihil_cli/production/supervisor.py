@@ -12,7 +12,7 @@ the restart ends there and the first ones go on.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from lihil_cli.serving.orders import Order
@@ -159,7 +159,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Restart:
-    waiting: list[int] = field(default_factory=list)  # the places whose turn is to come
+    waiting: list[int]  # the workers that are still to be replaced
     again: bool = False
 
 
@@ -206,7 +206,7 @@ class Supervisor:
                 actions = self._take_stop(hurried, now)
             case Restart():
                 actions = self._take_restart()
-            case Tick():
+            case _:
                 actions = self._take_tick(now)
         return [*actions, *self._go_on_restarting(), *self._finish()]
 
@@ -298,23 +298,26 @@ class Supervisor:
         if self._restart is not None:
             self._restart.again = True
             return []
-        self._restart = _Restart(list(range(self._limits.workers)))
+        self._restart = self._plan_restart()
         return [Say("restarting the workers, one after the other")]
 
+    def _plan_restart(self) -> _Restart:
+        """Everyone there is; one that starts may have read the old code already."""
+        return _Restart([place.main for place in self._places if place.main is not None])
+
     def _go_on_restarting(self) -> list[Action]:
-        """The next place's turn, once the last one's former worker has gone."""
+        """The next worker's turn, once nobody starts and nobody leaves; one that has died meanwhile is followed."""
         restart = self._restart
-        if restart is None or self._asked or any(place.next for place in self._places):
+        if restart is None or self._asked:
             return []
-        if any(worker.is_leaving for worker in self._workers.values()):
+        if any(worker.is_leaving or not worker.is_ready for worker in self._workers.values()):
             return []
         while restart.waiting:
-            index = restart.waiting.pop(0)
-            main = self._places[index].main
-            # A place that is empty or starting gets new code anyway.
-            if main is not None and self._workers[main].is_ready:
-                return self._start(index, "next")
-        self._restart = _Restart(list(range(self._limits.workers))) if restart.again else None
+            former = restart.waiting.pop(0)
+            for index, place in enumerate(self._places):
+                if place.main == former:
+                    return self._start(index, "next")
+        self._restart = self._plan_restart() if restart.again else None
         return [Say("every worker is a new one"), *self._go_on_restarting()]
 
     def _give_up_restart(self) -> list[Action]:

@@ -15,7 +15,7 @@ from lihil_cli.serving.listener import dial_host, is_loopback, join_address
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens and what it serves, for the banner and for dev.json. With `uds` the two before it are none."""
+    """Where a server listens and what it serves, for the banner and for dev.json. `uds` stands for host and port."""
 
     app: str
     host: str

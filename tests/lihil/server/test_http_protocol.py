@@ -15,7 +15,7 @@ from lihil.rfc6455.head import MAX_HEAD_BYTES
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
 from tests.lihil.server.memory import Recorder
-from tests.lihil.server.wire import echo, handshake, serving, settle, text
+from tests.lihil.server.wire import DEADLINE_S, echo, handshake, serving, settle, text
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -257,5 +257,51 @@ def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_rea
         assert transport.written.endswith(b"\r\n\r\n0")
         protocol.shutdown()
         await asyncio.wait_for(transport.ended.wait(), 5)
+
+    asyncio.run(talk())
+
+
+class Patient(HTTPProtocol):
+    patience_s = 3600.0
+
+
+class Impatient(HTTPProtocol):
+    patience_s = 0.0
+
+
+@pytest.mark.parametrize("cut", [0, 5, len(GET) + 3])
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_the_last_one_answered(cut: int) -> None:
+    async def talk() -> None:
+        protocol, transport = connect(echo, Patient)
+        both = GET + GET if cut > len(GET) else GET
+        send(transport, both[:cut])
+        await settle()
+        protocol.shutdown()
+        assert not transport.is_closing()
+        send(transport, both[cut:])
+        await asyncio.wait_for(transport.ended.wait(), DEADLINE_S)
+        assert transport.written.count(b"HTTP/1.1 200 ") == both.count(GET)
+        assert b"connection: close" in transport.written.rpartition(b"HTTP/1.1 200 ")[2]
+
+    asyncio.run(talk())
+
+
+def test_a_request_that_does_not_come_is_not_waited_for_longer() -> None:
+    async def talk() -> None:
+        protocol, transport = connect(echo, Impatient)
+        protocol.shutdown()
+        await asyncio.wait_for(transport.ended.wait(), DEADLINE_S)
+
+    asyncio.run(talk())
+
+
+def test_a_connection_that_has_become_a_websocket_meanwhile_is_left_alone() -> None:
+    async def talk() -> None:
+        protocol, transport = connect(echo, Impatient)
+        protocol.shutdown()
+        send(transport, handshake())
+        await asyncio.sleep(0.01)
+        assert transport.written.startswith(b"HTTP/1.1 101 ")
+        assert not transport.is_closing()
 
     asyncio.run(talk())
