@@ -203,7 +203,7 @@ def test_a_stop_asks_everyone_and_ends_when_all_have(hurried: bool, way: Order) 
     world.ended(3)
     assert world.finished == [Finish(failed=False)]
     assert len(world.starts) == 3
-    assert world.said == world.killed == []
+    assert (world.said, world.killed) == ([], [])
     world.handle(Restart())  # nothing is heard any more
 
 
