@@ -147,7 +147,7 @@ def _open_and_serve(settings: Settings) -> ExitCode:
             if settings.workers.value > 1:
                 limits = Limits(settings.workers.value, settings.start_timeout.value, settings.drain.value)
                 return serve_pool(plan, listener, place, limits)
-            return serve_here(plan, listener, place, left.remove)
+            return serve_here(plan, listener, place, (left.remove, address.tidy))
 
 
 def _check(settings: Settings) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -12,11 +12,11 @@ from queue import Empty, SimpleQueue
 class HardEnd:
     """A thread that leaves the process once its time is up; until one is set it waits.
 
-    `farewell` is called before, for what the process would tidy up on the ordinary way out.
+    What is in `tidy` is called before, for what the process would do on the ordinary way out.
     """
 
-    def __init__(self, farewell: Callable[[], None]) -> None:
-        self._farewell = farewell
+    def __init__(self, tidy: Sequence[Callable[[], None]]) -> None:
+        self._tidy = tidy
         self._times: SimpleQueue[tuple[float, int]] = SimpleQueue()  # which a signal handler may put into
         threading.Thread(target=self._watch, name="lihil hard end", daemon=True).start()
 
@@ -31,8 +31,7 @@ class HardEnd:
                 end, code = self._times.get(timeout=max(end - time.monotonic(), 0))
             except Empty:
                 break
-        with suppress(Exception):
-            self._farewell()
-        with suppress(Exception):
-            sys.stdout.flush()
+        for act in (*self._tidy, sys.stdout.flush):
+            with suppress(Exception):
+                act()
         os._exit(code)

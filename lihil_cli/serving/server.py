@@ -4,7 +4,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -85,12 +85,12 @@ def serve(
     on_ready: Callable[[App], None],
     *,
     orders: Orders | None = None,
-    farewell: Callable[[], None] = lambda: None,
+    tidy: Sequence[Callable[[], None]] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` gets the app once it accepts connections.
 
-    A process with a parent has `orders`: its SIGTERM is then the parent's word. `farewell` is called where something
-    that does not end leaves no other way out than to drop it. Raises CliError when the app cannot be imported or its
+    A process with a parent has `orders`: its SIGTERM is then the parent's word. What is in `tidy` is called where
+    something that does not end leaves no other way out than to drop it. Raises CliError when the app cannot be imported or its
     lifespan fails; a signal comes out as uvicorn leaves it, by way of the handler that was set before.
     """
     if plan.env_file is not None:
@@ -106,7 +106,7 @@ def serve(
         ssl_context_factory=None if plan.certificate is None else _context_factory(plan.certificate),
     )
     server = _Server(config, plan, lambda: on_ready(app), orders)
-    server.hard_end = HardEnd(farewell)
+    server.hard_end = HardEnd(tidy)
     try:
         server.run(sockets=[listener])
     except SystemExit:

@@ -5,8 +5,9 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,10 @@ MAX_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
 
 
 @contextmanager
-def unix_listener(path: Path, mode: int) -> Iterator[socket.socket]:
+def unix_listener(path: Path, mode: int) -> Iterator[tuple[socket.socket, Callable[[], None]]]:
     """Listen on `path` with permissions `mode`; at the end the file goes, if it is still ours.
 
+    The second value removes it too, for a way out that passes the end by.
     A socket that nobody listens on any more is replaced. Raises CliError with exit code 3 when somebody does, when
     another kind of file is there, or when the path cannot be had.
     """
@@ -34,15 +36,15 @@ def unix_listener(path: Path, mode: int) -> Iterator[socket.socket]:
             listener = _bind(path, mode)
     except OSError as error:
         raise _refusal(f"cannot listen on {path}: {error.strerror or error}") from error
-    mark = _identity(path)
+    remove = partial(_remove, path, _identity(path))
     try:
         with listener:
-            yield listener
+            yield listener, remove
     finally:
-        remove_socket(path, mark)
+        remove()
 
 
-def remove_socket(path: Path, mark: tuple[int, int] | None) -> None:
+def _remove(path: Path, mark: tuple[int, int] | None) -> None:
     """Take the file away unless another one has come into its place since `mark` was its (device, inode)."""
     with suppress(OSError), _folder_locked(path.parent):
         if mark is not None and _identity(path) == mark:

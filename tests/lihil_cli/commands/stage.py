@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.lihil_cli.commands.serving import DEADLINE_S
@@ -118,7 +119,8 @@ def get_over(path: Path, target: str = "/", **fields: str) -> str:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(DEADLINE_S)
         client.connect(str(path))
-        lines = [f"GET {target} HTTP/1.1", "host: x", "connection: close"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
-        client.sendall("\r\n".join([*lines, "", ""]).encode())
-        return rest(client).decode().rpartition("\r\n\r\n")[2].partition("\r\n")[2].partition("\r\n")[0]
+        connection = HTTPConnection("x")
+        connection.sock = client
+        connection.request("GET", target, headers={name.replace("_", "-"): value for name, value in fields.items()})
+        with connection.getresponse() as answer:
+            return answer.read().decode()
