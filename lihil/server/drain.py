@@ -37,7 +37,7 @@ def drain_within(bound_s: float) -> Drain:
 
 def hurry(drain: Drain) -> Drain:
     """The same end for a person who waits: well below a second, but for a lifespan's shutdown that takes longer."""
-    return replace(drain, spread_s=0.0, cancel_s=0.3, abandon_s=0.6, end_s=max(drain.end_s, 0.9))
+    return replace(drain, spread_s=0.0, cancel_s=0.3, abandon_s=0.5, end_s=max(drain.end_s, 0.7))
 
 
 def plan_batches(count: int, spread_s: float, chance: Callable[[], float]) -> list[tuple[float, int]]:

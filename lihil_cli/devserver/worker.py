@@ -1,6 +1,5 @@
 """The whole life of a worker that is replaced when the code changes."""
 
-import os
 import signal
 import socket
 import sys
@@ -12,8 +11,8 @@ from types import FrameType
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.serving.interrupts import release_interrupts
-from lihil_cli.serving.orders import Order, Orders
-from lihil_cli.serving.server import Plan, serve, talk_hints
+from lihil_cli.serving.orders import Order
+from lihil_cli.serving.server import Orders, Plan, serve, talk_hints
 
 
 def run_child(plan: Plan, listener: socket.socket, link: Connection) -> None:
@@ -45,7 +44,8 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
 
 def _follow_parent(link: Connection, orders: Orders) -> None:
     """End when the parent has ended, or says the one thing it has to say: that another worker takes over."""
+    order = Order.STOP
     with suppress(EOFError, OSError):
         link.recv()
-        orders.latest = Order.REPLACE
-    os.kill(os.getpid(), signal.SIGTERM)
+        order = Order.REPLACE
+    orders.give(order)

@@ -1,6 +1,5 @@
 """What the parent of a serving process can want of it."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 
@@ -10,10 +9,3 @@ class Order(Enum):
     STOP = "stop"
     HURRY = "hurry"
     REPLACE = "replace"
-
-
-@dataclass(slots=True)
-class Orders:
-    """The parent's latest word; the server looks at it when SIGTERM arrives."""
-
-    latest: Order = Order.STOP

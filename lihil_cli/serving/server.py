@@ -1,5 +1,6 @@
 """One process that serves: import the app, run uvicorn on a socket it is given, end within a bound."""
 
+import os
 import shlex
 import signal
 import socket
@@ -21,12 +22,30 @@ from lihil_cli.serving.forwarded import ForwardedApp
 from lihil_cli.serving.hard_end import HardEnd
 from lihil_cli.serving.lifespan import WatchedApp
 from lihil_cli.serving.logs import logging_config
-from lihil_cli.serving.orders import Order, Orders
+from lihil_cli.serving.orders import Order
 from lihil_cli.serving.tls import Certificate, make_context
 
 _HINTS = 3
-_HURRY_S = 0.9  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
-_LEAVE_S = 0.25  # for the event loop and the threads of a process whose server has ended
+_HURRY_S = 0.7  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
+_LEAVE_S = 0.2  # for the event loop and the threads of a process whose server has ended
+
+
+@dataclass(slots=True)
+class Orders:
+    """The parent's latest word; the server looks at it when SIGTERM arrives.
+
+    `on_order` is called in the thread that hears it: a main thread that blocks may not notice a signal, because one
+    that comes just before it begins to wait does not wake it.
+    """
+
+    latest: Order = Order.STOP
+    on_order: Callable[[Order], None] = lambda order: None
+
+    def give(self, order: Order) -> None:
+        """Pass on an order, from any thread."""
+        self.latest = order
+        self.on_order(order)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,10 @@ class _Server(Server):
         self._is_hurried = self._is_hurried or is_hurried
         self.stop(RELOAD if order is Order.REPLACE else None, hurried=is_hurried)
 
+    def expect_end(self, order: Order) -> None:
+        """The end is in sight, even if the main thread has not noticed yet."""
+        self.hard_end.within(_HURRY_S if order is Order.HURRY else self.drain.end_s, self._code)
+
     async def _end_lifespan(self, timeout_s: float) -> None:
         self.hard_end.within(timeout_s, self._code)
         await super()._end_lifespan(timeout_s)
@@ -90,8 +113,8 @@ def serve(
     """Serve until SIGINT or SIGTERM; `on_ready` gets the app once it accepts connections.
 
     A process with a parent has `orders`: its SIGTERM is then the parent's word. What is in `tidy` is called where
-    something that does not end leaves no other way out than to drop it. Raises CliError when the app cannot be imported or its
-    lifespan fails; a signal comes out as uvicorn leaves it, by way of the handler that was set before.
+    something that does not end leaves no other way out than to drop it. Raises CliError when the app cannot be
+    imported or its lifespan fails; a signal comes out as uvicorn leaves it, by way of the handler that was set before.
     """
     if plan.env_file is not None:
         apply_env_file(plan.env_file)
@@ -107,6 +130,8 @@ def serve(
     )
     server = _Server(config, plan, lambda: on_ready(app), orders)
     server.hard_end = HardEnd(tidy)
+    if orders is not None:
+        orders.on_order = server.expect_end
     try:
         server.run(sockets=[listener])
     except SystemExit:

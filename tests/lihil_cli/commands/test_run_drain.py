@@ -29,7 +29,7 @@ def test_requests_under_way_are_finished_and_websockets_told(launch: Launch, sta
         assert b"and done" in rest(client)
     assert server.ends() == 143
     assert "shut down " in server.said
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -42,7 +42,7 @@ def test_the_bound_of_a_stop_is_kept_whoever_is_in_the_way(
     with begun(server.address, f"/{path}"):
         server.tell(signal.SIGTERM, group=False)
         assert server.ends() == 143
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
     assert not (server.folder / ".lihil" / "dev.json").exists()
 
 
@@ -54,7 +54,7 @@ def test_one_ctrl_c_does_not_wait_for_the_bound(launch: Launch, stage: Path, mod
     with begun(server.address, f"/{path}"), open_websocket(server.address, "/") if path != "block" else ExitStack():
         server.tell(signal.SIGINT)
         assert server.ends() == 0
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
     assert not (server.folder / ".lihil" / "dev.json").exists()
 
 
@@ -67,7 +67,7 @@ def test_a_ctrl_c_hurries_a_stop_that_takes_its_time(launch: Launch, stage: Path
         assert b"and done" in rest(short)  # and so the stop is under way
         server.tell(signal.SIGINT, group=False)
         assert server.ends() == 143
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -76,7 +76,7 @@ def test_a_lifespan_that_does_not_end_is_left(launch: Launch, stage: Path, mode:
     server.wait_for("Ctrl-C stops it")
     server.tell(signal.SIGTERM, group=False)
     assert server.ends() == 143
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
 
 
 def test_cancelled_handlers_are_told_of(launch: Launch, stage: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_lifespan(launch: Launch, stage: P
         rest(client)  # which ends when the handlers have been cancelled
         server.tell(signal.SIGINT)
         assert server.ends() == 0
-    assert has_no_escapes_or_tracebacks(server.said)
+    assert has_no_escapes_or_tracebacks(server.said), server.said
     assert not (server.folder / ".lihil" / "dev.json").exists()
 
 
