@@ -116,18 +116,36 @@ class _Pool:
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
-        """While open, signals arrive as events. `SimpleQueue.put` may be called from a signal handler."""
+        """While open, signals arrive as events.
+
+        By way of a thread, because a main thread that is just about to wait does not notice one; a byte in a socket
+        is noticed always.
+        """
         heard = [signal.SIGINT, signal.SIGTERM]
         if hasattr(signal, "SIGHUP"):
             heard.append(signal.SIGHUP)
-        before = {signum: signal.signal(signum, self._hear_signal) for signum in heard}
-        try:
-            yield
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+        near, far = socket.socketpair()
+        with near, far:
+            far.setblocking(False)
+            before = {signum: signal.signal(signum, _ignore) for signum in heard}
+            wakeup = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+            thread = threading.Thread(target=self._hear_signals, args=(near,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(wakeup)
+                for signum, handler in before.items():
+                    signal.signal(signum, handler)
+                far.close()
+                thread.join()
 
-    def _hear_signal(self, signum: int, frame: FrameType | None) -> None:
+    def _hear_signals(self, near: socket.socket) -> None:
+        while numbers := near.recv(64):
+            for signum in numbers:
+                self._hear_signal(signum)
+
+    def _hear_signal(self, signum: int) -> None:
         if signum in {signal.SIGINT, signal.SIGTERM} or (self._has_terminal and not _can_open_terminal()):
             self._signal = self._signal or signum
             self._events.put(Stop(hurried=signum == signal.SIGINT))
@@ -138,6 +156,10 @@ class _Pool:
     def _code(self) -> ExitCode:
         """Ctrl-C is how a server is meant to end."""
         return ExitCode.OK if self._signal == signal.SIGINT else ExitCode.TERMINATED
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """A handler, where SIG_IGN would be inherited by the processes that are started."""
 
 
 def _can_open_terminal() -> bool:

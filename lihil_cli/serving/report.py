@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,8 +33,13 @@ class Place:
 
 
 def say(text: str) -> None:
-    """One message of the server's, made safe for a terminal."""
-    print(escape_terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+    """One message of the server's, made safe for a terminal; one that is gone takes nobody with it."""
+    _write(escape_terminal(text))
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
 
 
 def warn_if_open(place: Place) -> None:
@@ -48,7 +53,7 @@ def show_banner(place: Place, notes: Sequence[str] = ()) -> None:
     bold, plain = ("\x1b[1m", "\x1b[0m") if colour_allowed(sys.stderr) else ("", "")
     app, url, *rest = map(escape_terminal, (place.app, place.url, *notes, "Ctrl-C stops it"))
     lines = [f"lihil serves {app}", f"  {bold}{url}{plain}", *(f"  {note}" for note in rest)]
-    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+    _write("\n".join(lines))
 
 
 class Traces:

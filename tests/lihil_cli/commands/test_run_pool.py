@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import signal
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_a_terminal_that_is_closed_ends_the_pool_instead_of_restarting_it(stage:
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(stage.parent)
-        os.execvp("lihil", ["lihil", "run", "--workers", "2", "--port", "0"])
+        os.execv(sys.executable, [sys.executable, "-m", "lihil_cli", "run", "--workers", "2", "--port", "0"])
     said = b""
     while b"Ctrl-C stops it" not in said:
         said += os.read(terminal, 65_536)
