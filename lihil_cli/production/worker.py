@@ -1,5 +1,6 @@
 """The whole life of one worker of a pool: serve, tell the parent when ready, and end with the parent at the latest."""
 
+import atexit
 import os
 import signal
 import socket
@@ -36,7 +37,10 @@ def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> None:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
         sys.exit(ExitCode.FAILED)
     except Terminated:
-        sys.exit(ExitCode.OK)
+        # As sys.exit(), but without the interpreter's own end, in which no thread can help one that hangs any more.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(ExitCode.OK)
 
 
 def _obey(link: Connection, orders: Orders) -> None:
