@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from lihil_cli.loader import explain
+from lihil_cli.devfile import DevFile
+from lihil_cli.wstest.crash import crash_lines, crash_of
+from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.handshake import Handshake
 from lihil_cli.wstest.network import open_connection
 from lihil_cli.wstest.script.run import Connection
@@ -25,7 +27,10 @@ class Server(Protocol):
         """
 
     def explain(self, error: BaseException) -> list[str]:
-        """What a handler raised, in lines for people, not escaped yet."""
+        """What a handler raised in this process, in lines for people, not escaped yet."""
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        """Why the server ended that connection, where it can be asked; likewise."""
 
 
 Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
@@ -34,15 +39,26 @@ Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """Servers that are reached over the network; `resolve` finds the one for an address."""
+    """Servers that are reached over the network; `resolve` finds the one for an address.
+
+    `dev` is the dev server, where that is the one.
+    """
 
     resolve: Callable[[str], Target]
+    dev: DevFile | None = None
 
     async def connect(self, address: str, handshake: Handshake) -> Connection:
         return await open_connection(self.resolve(address), handshake, lambda line: None)
 
     def explain(self, error: BaseException) -> list[str]:
         return []
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        name = connection_id(connection.response)
+        if self.dev is None or name is None:
+            return []
+        crash = await fetch_crash(self.dev, name)
+        return [] if crash is None else [line.removeprefix("  ") for line in crash_lines(crash)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +73,18 @@ class InProcess:
         return await open_connection(replace(self.target, url=f"{_HERE}{path}"), handshake, lambda line: None)
 
     def explain(self, error: BaseException) -> list[str]:
-        _, *lines = explain(error, self.root, "").splitlines()
-        return [line.removeprefix("  ") for line in lines]
+        return [line.removeprefix("  ") for line in crash_lines(crash_of(error, self.root))]
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        return []
 
 
-def over_sockets(resolve: Callable[[str], Target]) -> Enter:
-    """The servers that `resolve` finds."""
+def over_sockets(resolve: Callable[[str], Target], dev: DevFile | None = None) -> Enter:
+    """The servers that `resolve` finds; `dev` can say why a handler broke."""
 
     @asynccontextmanager
     async def enter() -> AsyncIterator[Server]:
-        yield Sockets(resolve)
+        yield Sockets(resolve, dev)
 
     return enter
 

@@ -63,6 +63,29 @@ def test_scripts_talk_to_the_app_in_process(project: Path) -> None:
     assert ElementTree.parse(project / "ws.xml").getroot().attrib["failures"] == "1"
 
 
+def test_without_a_server_the_app_of_the_project_is_taken(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.lihil]\nport = 1\n")
+    done = run(project, "hello.wst")
+    assert (done.returncode, done.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
+    assert done.stderr.startswith("no server listens on 127.0.0.1:1, so the app runs in this process\n")
+
+
+def test_where_there_is_neither_a_server_nor_an_app_that_is_said(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.lihil]\nport = 1\n")
+    (project / "main.py").unlink()
+    done = run(project, "hello.wst")
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "start the server with `lihil run`, or name the app: --app main:app" in done.stderr
+
+
+def test_a_script_with_an_address_of_its_own_needs_no_project(project: Path, tmp_path: Path) -> None:
+    (project / "main.py").unlink()
+    (project / "far.wst").write_text("@target ws://127.0.0.1:1/chat\n< x\n")
+    done = run(project, "far.wst")
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "cannot connect to 127.0.0.1:1: connection refused" in done.stdout
+
+
 def test_a_script_that_passes_ends_with_zero(project: Path) -> None:
     done = run(project, "hello.wst", "--app", "main:app")
     assert (done.returncode, done.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
