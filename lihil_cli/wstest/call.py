@@ -121,7 +121,7 @@ def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int
 
     scripts = [given.target or "", *(given.items or ())]
     reports = Reports(given.junit, tap=given.tap)
-    return play(scripts, asked, folder, handshake, reports, timeout_s=given.timeout)
+    return play(scripts, asked, folder, handshake, reports, timeout_s=given.timeout, is_forced=given.force)
 
 
 def _mode_of(given: Given) -> Callable[[Settings, Streams], int]:

@@ -11,6 +11,8 @@ from lihil_cli.wstest.crash import crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.handshake import Handshake
 from lihil_cli.wstest.network import open_connection
+from lihil_cli.wstest.opening import schema_of_app
+from lihil_cli.wstest.schema import Schema
 from lihil_cli.wstest.script.run import Connection
 from lihil_cli.wstest.target import Target, resolve_target
 
@@ -89,8 +91,10 @@ def over_sockets(resolve: Callable[[str], Target], dev: DevFile | None = None) -
     return enter
 
 
-def in_process(app: str | None, root: Path) -> Enter:
+def in_process(app: str | None, root: Path, check: Callable[[Schema], None] | None = None) -> Enter:
     """The app `module:attribute` of the project in `root`, or the one at a usual place there.
+
+    `check` is given what a lihil app says of its routes.
 
     Entering it raises CliError for an app that cannot be found, imported or started.
     """
@@ -100,6 +104,9 @@ def in_process(app: str | None, root: Path) -> Enter:
         from lihil_cli.wstest.inprocess import open_app  # the framework and starlette come with it
 
         async with open_app(app, root) as host:
+            schema = None if check is None else schema_of_app(host.app, host.label)
+            if check is not None and schema is not None:
+                check(schema)
             yield InProcess(Target(f"{_HERE}/", app=host), root)
 
     return enter
