@@ -210,7 +210,7 @@ def _words(error: BaseException) -> list[str]:
 
 
 def _syntax_place(error: SyntaxError, root: Path) -> list[str]:
-    place = f"{_short(error.filename or '<unknown>', root)}:{error.lineno}"
+    place = f"{short_path(error.filename or '<unknown>', root)}:{error.lineno}"
     text = (error.text or "").rstrip()
     if not text:
         return [place]
@@ -225,22 +225,22 @@ def _user_place(trace: TracebackType | None, root: Path) -> list[str]:
     while trace is not None:
         places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    own = [place for place in places if _is_users(place[0], root)] or places[-1:]
+    own = [place for place in places if is_users(place[0], root)] or places[-1:]
     if not own:
         return []
     file, line = own[-1]
     code = linecache.getline(file, line).strip()
-    return [f"{_short(file, root)}:{line}", *([f"  {code}"] if code else [])]
+    return [f"{short_path(file, root)}:{line}", *([f"  {code}"] if code else [])]
 
 
-def _is_users(file: str, root: Path) -> bool:
+def is_users(file: str, root: Path) -> bool:
     path = Path(file)
     if not path.is_relative_to(root) or "site-packages" in path.parts:
         return False
     return not path.is_relative_to(Path(__file__).parent) and not file.startswith(sys.prefix + "/")
 
 
-def _short(file: str, root: Path) -> str:
+def short_path(file: str, root: Path) -> str:
     path = Path(file)
     return str(path.relative_to(root)) if path.is_relative_to(root) else file
 

@@ -40,13 +40,6 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """These source files were written, made or removed."""
-
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Stop:
     """The parent was told to end, by `signum`."""
 
@@ -58,7 +51,7 @@ class Stop:
         return ExitCode.OK if self.signum == signal.SIGINT else ExitCode.TERMINATED
 
 
-Event: TypeAlias = Ready | Ended | Changed | Stop
+Event: TypeAlias = Ready | Ended | Stop
 Events: TypeAlias = "SimpleQueue[Event]"
 
 
@@ -93,15 +86,6 @@ class WorkerProcess:
         """Ask the worker to end; one that has ended already stays so, one that has not begun to serve need not tidy."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signum if self._is_ready else signal.SIGTERM)
-
-    def replace(self) -> None:
-        """End the worker as `stop` does; its WebSockets are told that another worker follows."""
-        if self._is_ready:
-            with suppress(OSError):  # it has ended
-                self._link.send("replaced")
-            self._wait()
-        else:
-            self.stop(signal.SIGTERM)
 
     def stop(self, signum: int) -> None:
         """Ask the worker to end and wait until it has; one that overstays its grace is killed."""

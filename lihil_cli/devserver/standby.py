@@ -1,0 +1,33 @@
+"""A worker that is a process of its own from the start: where forking is not possible, or not wise."""
+
+import contextlib
+import importlib
+import signal
+import socket
+import sys
+from types import FrameType
+
+from lihil_cli.devserver.generation import live, warm_up
+from lihil_cli.devserver.messages import Link
+from lihil_cli.devserver.plan import read_plan
+
+
+def main(link_descriptor: int, listener_descriptor: int) -> None:
+    """Load what the supervisor names, and go on as every worker does."""
+    signal.signal(signal.SIGINT, _ignore)
+    link = Link(socket.socket(fileno=link_descriptor))
+    listener = socket.socket(fileno=listener_descriptor)
+    first = link.receive()
+    if not first:
+        return
+    plan = read_plan(first[0]["plan"])
+    sys.argv[:] = plan.argv
+    warm_up(plan.target.root)
+    for name in first[0]["packages"]:
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(name)
+    live(plan, link, listener, first[1:])
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """Ctrl-C reaches the supervisor as well, which decides."""
