@@ -28,6 +28,7 @@ class Nursery:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._forked: set[int] = set()
         self._pids: dict[int, int] = {}
+        self._doomed: set[int] = set()
         self.zygote_link: Link | None = None
         if mode is Mode.FORK:
             self._start_zygote()
@@ -64,6 +65,8 @@ class Nursery:
         elif worker in self._pids:
             with suppress(ProcessLookupError):
                 os.kill(self._pids[worker], signal.SIGKILL)
+        else:
+            self._doomed.add(worker)  # asked for, and not yet forked
 
     def receive(self) -> list[Message]:
         """News of the zygote, to be called when its link can be read; its end is no news, the next launch mends it."""
@@ -76,6 +79,8 @@ class Nursery:
         for message in messages:
             if "forked" in message:
                 self._pids[message["forked"]] = message["pid"]
+                if message["forked"] in self._doomed:
+                    self.kill(message["forked"])
             elif "ended" in message:
                 message["how"] = message.get("how") or ending(message["code"])
         return messages
@@ -103,6 +108,7 @@ class Nursery:
         self._processes.pop(worker, None)
         self._forked.discard(worker)
         self._pids.pop(worker, None)
+        self._doomed.discard(worker)
 
     def _start_zygote(self) -> None:
         self._leave_zygote()

@@ -214,7 +214,9 @@ class _Supervisor:
     # What workers say
 
     def _hear(self, worker: int) -> None:
-        known = self._workers[worker]
+        known = self._workers.get(worker)
+        if known is None or known.has_hung_up:  # gone since the selector looked
+            return
         messages = known.link.receive()
         if messages is None:
             self._selector.unregister(known.link)
