@@ -10,6 +10,10 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"lihil {read_version()}")  # noqa: T201 - the answer itself
         sys.exit(0)
+    if sys.argv[1:2] == ["run"] and "--reload" in sys.argv:
+        from lihil_cli.devserver.children import give_head_start
+
+        give_head_start()
     from lihil_cli.main import run
 
     sys.exit(run(sys.argv[1:]))

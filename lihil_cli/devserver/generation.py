@@ -190,11 +190,23 @@ class _Worker:
 
     async def _end(self, close: Close, grace_s: float) -> None:
         await self._service.close()
+        self._count_sockets(close)
         await self._service.say_goodbye(close, patience_s=PATIENCE_S, grace_s=grace_s)
         await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})
             self._watched.failure = ""
+
+    def _count_sockets(self, close: Close) -> None:
+        """A thousand sockets that are closed for one reason are one line, and not in the way of closing them."""
+        found = [
+            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.as_open is not None
+        ]
+        for connection in found:
+            connection.forget_opening()
+        if found:
+            plural = "" if len(found) == 1 else "s"
+            self._link.send({"note": f"closed {len(found)} WebSocket{plural} with {int(close.code)} {close.reason}"})
 
     def _describe(self, app: App) -> None:
         """What the supervisor judges changes by, and what other commands read; never in the way of a switch."""
@@ -226,11 +238,12 @@ def make_dev_config(plan: DevPlan, app: DevApp) -> Config:
     return config
 
 
-def warm_up(root: Path) -> None:
+def warm_up() -> None:
     """Load everything that a worker needs beside the user's code and what that imports."""
     import uvicorn.lifespan.on
     import uvicorn.loops.auto
 
     del uvicorn
+    root = Path.cwd()
     plan = DevPlan(Target("", "", root), log_level="critical", colour=False, token="", argv=())
     make_dev_config(plan, DevApp(WatchedApp(_no_app, root), root, ""))

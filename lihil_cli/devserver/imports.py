@@ -1,4 +1,4 @@
-"""What the user's code imported: files that are to be followed, packages that a zygote may load ahead, names not found."""
+"""What the user's code imported: files to be followed, packages that a zygote may load ahead, names not found."""
 
 import importlib.machinery
 import os

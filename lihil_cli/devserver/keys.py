@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Keys:
-    """The keyboard. Taken only while this process is in the foreground: in the background, touching it would stop us."""
+    """The keyboard. It is taken only in the foreground: in the background, touching it would stop us."""
 
     def __init__(self) -> None:
         self._before: Any = None

@@ -1,4 +1,7 @@
-"""Which folders have to be polled: file systems on which the kernel does not learn of every change (proc(5), mountinfo)."""
+"""Which folders have to be polled: file systems on which the kernel does not learn of every change.
+
+What is mounted where stands in /proc/self/mountinfo, see proc(5).
+"""
 
 from typing import Final
 

@@ -3,17 +3,13 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
+from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
-
-_HOME = str(Path(__file__).resolve().parents[2])
 
 
 class Nursery:
@@ -24,30 +20,32 @@ class Nursery:
         self.mode = mode
         self.packages: dict[str, None] = {}
         self._listener = listener
-        self._zygote: subprocess.Popen[bytes] | None = None
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._zygote: Child | None = None
+        self._processes: dict[int, Child] = {}
         self._forked: set[int] = set()
         self._pids: dict[int, int] = {}
         self._doomed: set[int] = set()
         self.zygote_link: Link | None = None
         if mode is Mode.FORK:
             self._start_zygote()
+        else:
+            drop_head_start()
 
     def launch(self, worker: int, *, fresh: bool) -> Link:
         """Start the process of a worker, which inherits nothing learned when `fresh`; returns our end of its link."""
+        if self.mode is not Mode.FORK:
+            self._processes[worker], end = start_child("standby")
+            link = Link(end)
+            packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
+            link.send({"plan": self.plan.to_message(), "packages": packages}, [self._listener.fileno()])
+            return link
+        if fresh or self.zygote_link is None:
+            self._start_zygote()
         ours, theirs = socket.socketpair()
-        link = Link(ours)
         with theirs:
-            if self.mode is Mode.FORK:
-                if fresh or self.zygote_link is None:
-                    self._start_zygote()
-                self._forked.add(worker)
-                self._tell_zygote({"fork": worker}, [theirs.fileno()])
-            else:
-                packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
-                self._processes[worker] = self._start("standby", theirs)
-                link.send({"plan": self.plan.to_message(), "packages": packages})
-        return link
+            self._forked.add(worker)
+            self._tell_zygote({"fork": worker}, [theirs.fileno()])
+        return Link(ours)
 
     def learn(self, packages: Sequence[str]) -> bool:
         """Let what is started from now on have loaded these packages; False when all of them are known."""
@@ -100,8 +98,8 @@ class Nursery:
         """Let the zygote end."""
         self._leave_zygote()
         if self._zygote is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._zygote.wait(1)
+            self._zygote.kill()
+            self._zygote.wait()
 
     def forget(self, worker: int) -> None:
         """This worker has ended."""
@@ -112,11 +110,9 @@ class Nursery:
 
     def _start_zygote(self) -> None:
         self._leave_zygote()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._zygote = self._start("zygote", theirs)
-        self.zygote_link = Link(ours)
-        self._tell_zygote({"plan": self.plan.to_message()})
+        self._zygote, end = take_zygote()
+        self.zygote_link = Link(end)
+        self._tell_zygote({"plan": self.plan.to_message()}, [self._listener.fileno()])
 
     def _leave_zygote(self) -> None:
         """Its workers live on; from now on their links alone say when they end."""
@@ -129,17 +125,6 @@ class Nursery:
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:
             self.zygote_link.send(message, descriptors)
-
-    def _start(self, module: str, link: socket.socket) -> "subprocess.Popen[bytes]":
-        """A Python like this one, with our search path: never the working folder, which is the user's code."""
-        path = [entry for entry in (sys.path if sys.flags.safe_path else sys.path[1:]) if entry]
-        path += [] if _HOME in path else [_HOME]
-        descriptors = (link.fileno(), self._listener.fileno())
-        script = (
-            f"import sys; sys.path[:] = {path!r}; from lihil_cli.devserver.{module} import main; main{descriptors!r}"
-        )
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-        return subprocess.Popen([sys.executable, *flags, "-P", "-c", script], pass_fds=descriptors)
 
 
 def ending(code: int) -> str:

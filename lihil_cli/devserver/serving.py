@@ -61,7 +61,7 @@ class Service:
         await lifespan.startup()
         if lifespan.should_exit:
             return False
-        self._lifespan = lifespan  # type: ignore[assignment]
+        self._lifespan = lifespan
         return True
 
     async def open(self) -> None:
@@ -80,10 +80,10 @@ class Service:
             await asyncio.sleep(0)
 
     def _protocol(self) -> asyncio.Protocol:
-        assert self._lifespan is not None  # noqa: S101 - for the type checker
-        return self._config.http_protocol_class(
-            config=self._config, server_state=self.state, app_state=self._lifespan.state
-        )
+        make: Any = self._config.http_protocol_class
+        state = self._lifespan.state if self._lifespan is not None else {}
+        protocol: asyncio.Protocol = make(config=self._config, server_state=self.state, app_state=state)
+        return protocol
 
     async def say_goodbye(self, close: Close, *, patience_s: float, grace_s: float) -> None:
         """Tell every WebSocket why it is closed, answer what was asked, and be done within the grace.

@@ -4,7 +4,7 @@ import logging
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -20,7 +20,7 @@ logger: logging.Logger = logging.getLogger("uvicorn.error")
 
 @dataclass(frozen=True, slots=True)
 class OpenSocket:
-    """One open WebSocket: its id, the peer and the target as the log names them, and for how many seconds it is open."""
+    """One open WebSocket: its id, peer and target as the log names them, and for how many seconds it is open."""
 
     connection: str
     peer: str
@@ -31,13 +31,15 @@ class OpenSocket:
 class WatchedWebSocket(WebSocketProtocol):
     """The server's protocol; what it writes to the log and to the handshake's answer is all that is added."""
 
-    by_scope: ClassVar[dict[int, "WatchedWebSocket"]] = {}
-
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.connection_id: str = secrets.token_hex(6)
         self.fields: Fields = ((ID_FIELD, self.connection_id.encode()),)
         self._opened: float | None = None
+
+    def forget_opening(self) -> None:
+        """Its end is told together with that of others, and no more by itself."""
+        self._opened = None
 
     @property
     def as_open(self) -> OpenSocket | None:
@@ -55,9 +57,8 @@ class WatchedWebSocket(WebSocketProtocol):
         opened, self._opened = self._opened, None
         super()._end(code, reason)
         if opened is not None:
-            super()._log(
-                f"[closed {int(code)}{f' {reason!r}' if reason else ''} after {_duration(time.monotonic() - opened)}]"
-            )
+            why = f" {reason!r}" if reason else ""
+            super()._log(f"[closed {int(code)}{why} after {_duration(time.monotonic() - opened)}]")
 
 
 def _duration(seconds: float) -> str:

@@ -12,17 +12,18 @@ from lihil_cli.devserver.messages import Link
 from lihil_cli.devserver.plan import read_plan
 
 
-def main(link_descriptor: int, listener_descriptor: int) -> None:
+def main(descriptor: int) -> None:
     """Load what the supervisor names, and go on as every worker does."""
     signal.signal(signal.SIGINT, _ignore)
-    link = Link(socket.socket(fileno=link_descriptor))
-    listener = socket.socket(fileno=listener_descriptor)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    link = Link(socket.socket(fileno=descriptor))
     first = link.receive()
     if not first:
         return
     plan = read_plan(first[0]["plan"])
+    listener = socket.socket(fileno=link.take_descriptor())
     sys.argv[:] = plan.argv
-    warm_up(plan.target.root)
+    warm_up()
     for name in first[0]["packages"]:
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)

@@ -1,7 +1,7 @@
 """Source files under watch, by the cheapest means that the platform and the file system have.
 
-On Linux that is inotify, folder by folder: what is skipped is never registered. Elsewhere watchfiles does it, and on file
-systems that tell nobody of changes (network, shared folders) it polls, there and only there.
+On Linux that is inotify, folder by folder: what is skipped is never registered. Elsewhere watchfiles does it, and on
+file systems that tell nobody of changes (network, shared folders) it polls, there and only there.
 """
 
 import importlib.util
@@ -132,7 +132,7 @@ class Notified:
     def _listen(self) -> None:
         while True:
             found = self._notify.watch(_STEP_MS, _STEP_MS, 500, self._stopped)
-            if found in {"stop", "signal"}:
+            if found == "stop" or found == "signal":
                 return
             if found == "timeout":
                 continue

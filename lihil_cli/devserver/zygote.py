@@ -26,17 +26,18 @@ from lihil_cli.devserver.plan import read_plan
 _FORK_SAFE = ("numpy",)
 
 
-def main(link_descriptor: int, listener_descriptor: int) -> None:
+def main(descriptor: int) -> None:
     """Serve the supervisor until its end of the link is closed."""
     signal.signal(signal.SIGINT, _ignore)
-    link = Link(socket.socket(fileno=link_descriptor))
-    listener = socket.socket(fileno=listener_descriptor)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    link = Link(socket.socket(fileno=descriptor))
+    warm_up()
     first = link.receive()
     if not first:
         return
     plan = read_plan(first[0]["plan"])
+    listener = socket.socket(fileno=link.take_descriptor())
     sys.argv[:] = plan.argv
-    warm_up(plan.target.root)
     zygote = _Zygote(link, first[1:])
     while (child := zygote.wait()) is None:
         pass
