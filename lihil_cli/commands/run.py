@@ -89,6 +89,7 @@ def _open_and_serve(settings: Settings) -> ExitCode:
 def _open_and_follow(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
     from lihil_cli.console import colour_allowed
     from lihil_cli.devserver.desk import Desk
+    from lihil_cli.devserver.keys import has_keyboard
     from lihil_cli.devserver.listener import chosen_port, open_listener
     from lihil_cli.devserver.mode import choose_mode
     from lihil_cli.devserver.plan import DevPlan
@@ -110,7 +111,7 @@ def _open_and_follow(settings: Settings, flags: Mapping[str, object]) -> ExitCod
                 app = find_target(now.app.value, now.root)
                 return DevPlan(app, now.log_level.value, colour_allowed(sys.stderr), left.token, tuple(sys.argv))
 
-            return serve_following(make_plan(), listener, Desk(place, left, has_keys=False), choice, make_plan)
+            return serve_following(make_plan(), listener, Desk(place, left, has_keys=has_keyboard()), choice, make_plan)
 
 
 def _check_mode(settings: Settings) -> None:

@@ -34,7 +34,12 @@ class Desk:
         self._traces.write(generation)
         if generation == 1:
             show_banner(
-                self._place, [*_route_lines(routes), choice.line, *(["keys: r w q ?"] if self._has_keys else [])]
+                self._place,
+                [
+                    *_route_lines(routes),
+                    choice.line,
+                    *(["keys: r restart, w WebSockets, q quit, ? help"] if self._has_keys else []),
+                ],
             )
         elif change is None:
             say(f"a new worker serves, generation {generation}")

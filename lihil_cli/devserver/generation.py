@@ -43,7 +43,24 @@ _LAST_WORDS_S = 0.2
 _DESCRIBE_AFTER_S = 0.15
 
 
-def live(plan: DevPlan, link: Link, listener: socket.socket, messages: Sequence[Message] = ()) -> None:
+class Prepared:
+    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them."""
+
+    def __init__(self, plan: DevPlan) -> None:
+        self.plan = plan
+        self.record = ImportRecord(plan.target.root)
+        self.watched = WatchedApp(_no_app, plan.target.root)
+        self.dev = DevApp(self.watched, plan.target.root, plan.token)
+        self.config: Config = make_config(
+            self.dev,
+            ws=WatchedWebSocket,
+            log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=False),
+            log_level=plan.log_level,
+        )
+        self.config.load()
+
+
+def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequence[Message] = ()) -> None:
     """The whole life of a worker; `messages` came already.
 
     Never returns: the process ends here, whatever threads the app has left behind.
@@ -52,7 +69,7 @@ def live(plan: DevPlan, link: Link, listener: socket.socket, messages: Sequence[
     try:
         _take_signals()
         threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
-        code = _Worker(plan, link, listener).run(list(messages))
+        code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
@@ -93,14 +110,14 @@ def _leave(code: int) -> None:
 
 
 class _Worker:
-    def __init__(self, plan: DevPlan, link: Link, listener: socket.socket) -> None:
-        self._plan = plan
+    def __init__(self, prepared: Prepared, link: Link, listener: socket.socket) -> None:
+        self._plan = prepared.plan
         self._link = link
         self._listener = listener
-        self._record = ImportRecord(plan.target.root)
-        self._watched = WatchedApp(_no_app, plan.target.root)
-        self._dev = DevApp(self._watched, plan.target.root, plan.token)
-        self._config = make_dev_config(plan, self._dev)
+        self._record = prepared.record
+        self._watched = prepared.watched
+        self._dev = prepared.dev
+        self._config = prepared.config
 
     def run(self, messages: list[Message] | None) -> int:
         """Wait for the word, load the code, serve it until told otherwise; returns the exit code."""
@@ -226,24 +243,10 @@ async def _no_app(scope: object, receive: object, send: object) -> None:
     raise RuntimeError("the app is not loaded yet")
 
 
-def make_dev_config(plan: DevPlan, app: DevApp) -> Config:
-    """uvicorn's settings, loaded: what can be prepared before there is an app is prepared here."""
-    config = make_config(
-        app,
-        ws=WatchedWebSocket,
-        log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=False),
-        log_level=plan.log_level,
-    )
-    config.load()
-    return config
-
-
 def warm_up() -> None:
     """Load everything that a worker needs beside the user's code and what that imports."""
-    import uvicorn.lifespan.on
-    import uvicorn.loops.auto
+    import concurrent.futures.thread
 
-    del uvicorn
-    root = Path.cwd()
-    plan = DevPlan(Target("", "", root), log_level="critical", colour=False, token="", argv=())
-    make_dev_config(plan, DevApp(WatchedApp(_no_app, root), root, ""))
+    del concurrent
+    plan = DevPlan(Target("", "", Path.cwd()), log_level="critical", colour=False, token="", argv=())
+    Prepared(plan).config.get_loop_factory()

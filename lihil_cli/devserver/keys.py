@@ -18,7 +18,7 @@ class Keys:
 
     def take(self) -> bool:
         """Read keys one by one from now on, without showing them; False where that cannot be."""
-        if sys.platform == "win32" or not _is_ours():
+        if sys.platform == "win32" or not has_keyboard():
             return False
         import termios
 
@@ -34,7 +34,7 @@ class Keys:
 
     def read(self) -> str | None:
         """What was pressed; None when the keyboard is ours no longer."""
-        if not _is_ours():
+        if not has_keyboard():
             return None
         try:
             pressed = os.read(0, 64)
@@ -45,14 +45,15 @@ class Keys:
     def give_back(self) -> None:
         """Leave the terminal as it was found."""
         before, self._before = self._before, None
-        if before is not None and _is_ours():
+        if before is not None and has_keyboard():
             import termios
 
             with suppress(termios.error, OSError):
                 termios.tcsetattr(0, termios.TCSANOW, before)
 
 
-def _is_ours() -> bool:
+def has_keyboard() -> bool:
+    """Whether somebody sits at a terminal that is ours to read from, and sees what we say."""
     try:
         return os.isatty(0) and sys.stderr.isatty() and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:

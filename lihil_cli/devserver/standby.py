@@ -7,7 +7,7 @@ import socket
 import sys
 from types import FrameType
 
-from lihil_cli.devserver.generation import live, warm_up
+from lihil_cli.devserver.generation import Prepared, live, warm_up
 from lihil_cli.devserver.messages import Link
 from lihil_cli.devserver.plan import read_plan
 
@@ -27,7 +27,7 @@ def main(descriptor: int) -> None:
     for name in first[0]["packages"]:
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
-    live(plan, link, listener, first[1:])
+    live(Prepared(plan), link, listener, first[1:])
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

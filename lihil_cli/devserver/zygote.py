@@ -18,7 +18,7 @@ import warnings
 from collections import deque
 from types import FrameType
 
-from lihil_cli.devserver.generation import live, warm_up
+from lihil_cli.devserver.generation import Prepared, live, warm_up
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import read_plan
 
@@ -38,11 +38,12 @@ def main(descriptor: int) -> None:
     plan = read_plan(first[0]["plan"])
     listener = socket.socket(fileno=link.take_descriptor())
     sys.argv[:] = plan.argv
+    prepared = Prepared(plan)
     zygote = _Zygote(link, first[1:])
     while (child := zygote.wait()) is None:
         pass
     if isinstance(child, Link):
-        live(plan, child, listener)
+        live(prepared, child, listener)
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:
