@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lihil_cli.devfile import FOLDER, write_private
@@ -76,9 +76,10 @@ class Desk:
         """What can be pressed."""
         say("r restart   w open WebSockets   q quit   ? this help")
 
-    def news(self, generation: int) -> Message:
+    def news(self, generation: int, files: Collection[str]) -> Message:
         """What `/_lihil/dev` tells."""
-        return {"generation": generation, "app": self._place.app, "error": self._error}
+        followed = sorted(self._relative(list(files)))
+        return {"generation": generation, "app": self._place.app, "error": self._error, "files": followed}
 
     def write_schema(self, schema: str) -> None:
         """The routes as last loaded, for other commands; "" for an app that has none to tell."""

@@ -87,6 +87,15 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signum if self._is_ready else signal.SIGTERM)
 
+    def replace(self) -> None:
+        """End the worker as `stop` does; its WebSockets are told that another worker follows."""
+        if self._is_ready:
+            with suppress(OSError):  # it has ended
+                self._link.send("replaced")
+            self._wait()
+        else:
+            self.stop(signal.SIGTERM)
+
     def stop(self, signum: int) -> None:
         """Ask the worker to end and wait until it has; one that overstays its grace is killed."""
         if not self._has_ended.is_set():

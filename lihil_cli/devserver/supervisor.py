@@ -198,6 +198,9 @@ class _Supervisor:
                 forget_bytecode(path)
             known.loaded_at = time.time()
             message["first"] = self._machine.generation == 0
+        elif word is events.Word.OPEN:  # nobody is to ask it before it knows
+            generation = self._machine.generation + (worker == self._machine.next)
+            known.link.send({"word": "news", "news": self._desk.news(generation, self._ledger.files)})
         known.link.send(message)
 
     def _show_served(self, generation: int, change: events.Change | None) -> None:
@@ -209,7 +212,7 @@ class _Supervisor:
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old or 0)
         if known is not None:
-            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation)})
+            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation, self._ledger.files)})
 
     # What workers say
 
@@ -245,6 +248,7 @@ class _Supervisor:
             case {"imports": imports} if worker == self._machine.old:
                 self._learn_files(imports, known, whole=self._machine.situation is Situation.SERVING)
                 self._learn_packages(imports["packages"])
+                self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
             case {"note": note}:
