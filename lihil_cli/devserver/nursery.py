@@ -55,16 +55,18 @@ class Nursery:
             self._tell_zygote({"learn": new})
         return bool(new)
 
-    def kill(self, worker: int) -> None:
-        """End a worker at once."""
+    def kill(self, worker: int) -> bool:
+        """End a worker at once; False when nobody will tell of its end: it counts as ended, then."""
         process = self._processes.get(worker)
         if process is not None:
             process.kill()
         elif worker in self._pids:
             with suppress(ProcessLookupError):
                 os.kill(self._pids[worker], signal.SIGKILL)
-        else:
-            self._doomed.add(worker)  # asked for, and not yet forked
+        else:  # asked for, and not yet forked; a zygote may take its time
+            self._doomed.add(worker)
+            return False
+        return self.has_reaper(worker)
 
     def receive(self) -> list[Message]:
         """News of the zygote, to be called when its link can be read; its end is no news, the next launch mends it."""
@@ -78,6 +80,7 @@ class Nursery:
             if "forked" in message:
                 self._pids[message["forked"]] = message["pid"]
                 if message["forked"] in self._doomed:
+                    self._doomed.discard(message["forked"])
                     self.kill(message["forked"])
             elif "ended" in message:
                 message["how"] = message.get("how") or ending(message["code"])
@@ -106,7 +109,6 @@ class Nursery:
         self._processes.pop(worker, None)
         self._forked.discard(worker)
         self._pids.pop(worker, None)
-        self._doomed.discard(worker)
 
     def _start_zygote(self) -> None:
         self._leave_zygote()

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -41,16 +41,18 @@ def serve_following(
     """
     nursery = Nursery(plan, listener, choice.mode)  # first: it starts a process, which takes its time elsewhere
     root = plan.target.root
-    try:
-        sources = open_sources(root)
-    except (OSError, RuntimeError) as error:
-        nursery.close()
-        raise CliError(f"{root} cannot be watched: {error}", hint="run it with --no-reload") from error
-    supervisor = _Supervisor(nursery, sources, desk, choice, refresh)
-    try:
+    with ExitStack() as opened:
+        opened.callback(nursery.close)
+        try:
+            sources = open_sources(root)
+        except (OSError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise CliError(f"{root} cannot be watched: {why}", hint="run it with --no-reload") from error
+        for source in sources:
+            opened.callback(source.close)
+        supervisor = _Supervisor(nursery, sources, desk, choice, refresh)
+        opened.callback(supervisor.close)
         return ExitCode(supervisor.run())
-    finally:
-        supervisor.close()
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ class _Supervisor:
                 self._before[number] = signal.signal(number, self._bell.note)
 
     def close(self) -> None:
-        """Give everything back: signals, keyboard, processes, files."""
+        """Give back what was taken here: signals, keyboard, workers, files."""
         signal.set_wakeup_fd(-1)
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -152,9 +154,6 @@ class _Supervisor:
         for worker in list(self._workers):
             self._nursery.kill(worker)
             self._drop(worker)
-        self._nursery.close()
-        for source in self._sources:
-            source.close()
         self._selector.close()
         self._bell.near.close()
         self._far_bell.close()
@@ -169,8 +168,7 @@ class _Supervisor:
             case events.Tell(worker, word):
                 self._tell(worker, word)
             case events.Kill(worker):
-                self._nursery.kill(worker)
-                if worker in self._workers and not self._nursery.has_reaper(worker):
+                if worker in self._workers and not self._nursery.kill(worker):
                     self._lose(worker, "")
             case events.ShowServed(generation, change):
                 self._show_served(generation, change)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,10 @@ def error_file(server: Running) -> Path:
     return server.folder / ".lihil" / "reload_error.json"
 
 
+def knows_of(server: Running, record: dict[str, object]) -> bool:
+    return bool(server.news["error"] == record)
+
+
 def test_a_broken_edit_changes_nothing_and_is_explained_and_the_mended_one_is_served(
     launch: Launch, bare_app: Path
 ) -> None:
@@ -55,7 +60,7 @@ def test_a_broken_edit_changes_nothing_and_is_explained_and_the_mended_one_is_se
             assert record["files"] == ["main.py"]
             assert told.startswith(record["text"])
             assert "\n" not in record["summary"]
-            until(lambda record=record: server.news["error"] == record)
+            until(partial(knows_of, server, record))
             assert get(server.address) == served
             websocket.ping().wait(60)
             bare_app.write_text(BARE_APP.replace("VERSION", f"mended {number}"))
