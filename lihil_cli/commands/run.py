@@ -87,6 +87,8 @@ def _open_and_serve(settings: Settings) -> ExitCode:
 
 
 def _open_and_follow(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
+    if sys.platform == "win32":
+        raise CliError("--reload is not there on Windows yet", hint="run it in WSL, or with --no-reload")
     from lihil_cli.console import colour_allowed
     from lihil_cli.devserver.desk import Desk
     from lihil_cli.devserver.keys import has_keyboard

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from uvicorn import Config
 
@@ -40,6 +41,7 @@ RELOAD_GRACE_S = 0.5
 STOP_GRACE_S = 0.3
 _ORPHAN_GRACE_S = 0.8
 _LAST_WORDS_S = 0.2
+_KEYS_AFTER_S = 0.05
 _DESCRIBE_AFTER_S = 0.15
 
 
@@ -68,6 +70,7 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     code = int(ExitCode.FAILED)
     try:
         _take_signals()
+        _hand_over_keyboard(link)
         threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
@@ -81,6 +84,18 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
 def _take_signals() -> None:
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _hand_over_keyboard(link: Link) -> None:
+    """A debugger that is started by `breakpoint()` wants the keys that the supervisor reads otherwise."""
+    debug = sys.breakpointhook
+
+    def take_keys_first(*given: Any, **named: Any) -> Any:
+        link.send({"breakpoint": True})
+        time.sleep(_KEYS_AFTER_S)  # no answer: what would read it is what stops here
+        return debug(*given, **named)
+
+    sys.breakpointhook = take_keys_first
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:
@@ -185,14 +200,14 @@ class _Worker:
                 if not self._service.is_started and not await self._start():
                     return True
                 await self._service.open()
-                self._link.send({"accepting": True})
+                self._link.send({"now": "accepting"})
                 asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._describe, app)
             case Word.CLOSE.value:
                 await self._service.close()
-                self._link.send({"closed": True})
+                self._link.send({"now": "closed"})
             case Word.SUSPEND.value:
                 await self._end(RELOAD, RELOAD_GRACE_S)
-                self._link.send({"suspended": True})
+                self._link.send({"now": "suspended"})
             case Word.DRAIN.value:
                 await self._end(RELOAD, RELOAD_GRACE_S)
                 return True
