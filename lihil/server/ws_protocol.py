@@ -12,8 +12,9 @@ Both directions are bounded in bytes: reading stops while the app is behind, `se
 import asyncio
 import logging
 from asyncio import TimerHandle
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from enum import Enum
+from functools import partial
 from typing import Any, Final, cast
 
 from uvicorn.config import Config
@@ -27,9 +28,10 @@ from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Ro
 from lihil.rfc6455.deflate import Deflate, DeflateOptions
 from lihil.rfc6455.handshake import HandshakeError, Offer, encode_accept, read_offer
 from lihil.rfc6455.head import Head, HeadError, find_head, parse_request
+from lihil.server.corked import CorkedTransport
 from lihil.server.denial import Denial, Fields
 from lihil.server.inbound import HIGH_BYTES, LOW_BYTES, Inbound
-from lihil.server.scope import access_names, make_scope
+from lihil.server.scope import Ends, access_names, make_scope
 
 logger: logging.Logger = logging.getLogger("uvicorn.error")
 
@@ -94,7 +96,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._timer: TimerHandle | None = None
         self._answer_timer: TimerHandle | None = None
         self._awaits_pong = False
+        self._has_told_connect = False
         self._on_message: Callable[[str | bytes], None] | None = None
+        self._deliver: Callable[[str | bytes], None] = self._inbound.put
+        # The queue's own calls, as long as nothing is left to do when the app asks: a frame less, twice a message.
+        self.arrival: Callable[[], Awaitable[object] | None] = self._inbound.arrival
+        self.take: Callable[[], str | bytes | Message] = self._inbound.take
 
     # What the transport calls
 
@@ -103,11 +110,19 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_state.connections.add(self)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        if self._is_accepted:
+        if not self._is_accepted:
+            self._read_early(data)
+            return
+        message = None if self._is_behind else self._connection.whole_message(data)
+        if message is None:
             self._take(data)
-            if self._inbound.size >= HIGH_BYTES or self._connection.has_buffered:
-                self._settle()
-        elif self._phase is Phase.HEAD:
+        else:
+            self._deliver(message)
+        if self._inbound.size >= HIGH_BYTES or self._writable is not None or self._connection.has_buffered:
+            self._settle()
+
+    def _read_early(self, data: bytes) -> None:
+        if self._phase is Phase.HEAD:
             self._read_head(data)
         elif self._phase is not Phase.OVER:
             self._early += data
@@ -116,6 +131,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server_state.connections.discard(self)
         self._is_lost = True
+        self._deliver = self._inbound.put  # lets go of the listener, and of itself
         self._set_timer(None)
         self._stop_answer_timer()
         self._leave()
@@ -154,8 +170,13 @@ class WebSocketProtocol(asyncio.Protocol):
         except HeadError as exc:
             self._refuse(400, [], str(exc).encode())
 
-    def handle_upgrade(self, head: Head, early: bytes = b"") -> None:
-        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head."""
+    def handle_upgrade(
+        self, head: Head, early: bytes = b"", *, ends: Ends | None = None, app: asgi.ASGIApp | None = None
+    ) -> None:
+        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head.
+
+        `ends` and `app` are there where somebody knows them already.
+        """
         self._early += early
         try:
             self._offer = read_offer(head)
@@ -164,29 +185,27 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         self._phase = Phase.WAITING
         extensions = {WS_DENIAL: {}, DIRECT: self}
-        self._scope = make_scope(
-            head, self._offer, self._transport, self._config, state=self._app_state, extensions=extensions
-        )
-        self._inbound.put({"type": WS_CONNECT}, 0)
-        task = self._loop.create_task(self._run_app())
+        ends = ends or Ends.of(self._transport)
+        self._scope = make_scope(head, self._offer, ends, self._config, state=self._app_state, extensions=extensions)
+        task = self._loop.create_task(self._run_app(app or self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    async def _run_app(self) -> None:
+    async def _run_app(self, app: asgi.ASGIApp) -> None:
         try:
-            await self._config.loaded_app(self._scope, self.receive, self.send)
+            await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             raise
         except BaseException as exc:
             # A peer that has gone is no news; that of another connection is, as every exception nobody caught.
             if not isinstance(exc, PeerGoneError) or self._phase is not Phase.OVER:
-                logger.error("Exception in ASGI application\n", exc_info=exc)
+                logger.error("the app failed on %r", self._scope["path"], exc_info=exc)
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             if not isinstance(exc, Exception):
                 raise
         else:
-            if self._phase in {Phase.WAITING, Phase.DENYING}:
+            if self._phase is Phase.WAITING or self._phase is Phase.DENYING:
                 logger.error("the ASGI app returned without answering the handshake")
             self._app_is_done(CloseCode.NORMAL_CLOSURE)
 
@@ -203,8 +222,11 @@ class WebSocketProtocol(asyncio.Protocol):
         options, extension = None, None
         if self._config.ws_per_message_deflate:
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
-        fields = [*self._server_state.default_headers, *self.fields, *(message.get("headers") or ())]
-        self._transport.write(encode_accept(self._offer, message.get("subprotocol"), extension, fields))
+        fields = [*self._defaults, *(message.get("headers") or ())]
+        answer = encode_accept(self._offer, message.get("subprotocol"), extension, fields)
+        # What the app sends in the same turn of the loop goes out with the answer.
+        self._transport = CorkedTransport(self._transport, self._loop, partial(setattr, self, "_transport"))
+        self._transport.write(answer)
         self._connection = Connection(
             Role.SERVER,
             max_message_bytes=self._config.ws_max_size,
@@ -245,11 +267,17 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # What the app calls
 
-    def receive(self) -> Coroutine[Any, Any, Message]:
-        """ASGI receive, to be awaited at once. A coroutine function would be one frame more for each message."""
-        if self._is_behind:
-            self._catch_up()
-        return self._inbound.get()
+    async def receive(self) -> Message:
+        """ASGI receive."""
+        if not self._has_told_connect:
+            self._has_told_connect = True
+            return {"type": WS_CONNECT}
+        while (arrival := self.arrival()) is not None:
+            await arrival
+        payload = self._inbound.take()
+        if isinstance(payload, str):
+            return {"type": WS_RECEIVE, "text": payload}
+        return {"type": WS_RECEIVE, "bytes": payload} if isinstance(payload, bytes) else payload
 
     async def send(self, message: Message) -> None:
         """ASGI send. Raises PeerGoneError when the peer has gone, RuntimeError for a message out of order."""
@@ -286,8 +314,9 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def listen(self, on_message: Callable[[str | bytes], None]) -> None:
         self._on_message = on_message
+        self._deliver = self._hand_over
         for payload in self._inbound.drain():
-            self._hand_over(on_message, payload)
+            self._hand_over(payload)
         self._regulate()
 
     def send_now(self, payload: str | bytes) -> bool:
@@ -315,15 +344,10 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Read frames until the app is behind by HIGH_BYTES; the rest waits and is not even inflated."""
-        inbound, on_message = self._inbound, self._on_message
-        for event in self._connection.receive(data, HIGH_BYTES - inbound.size if self._is_open else HIGH_BYTES):
-            kind = type(event)
-            if on_message is not None and (kind is str or kind is bytes):
-                self._hand_over(on_message, cast("str | bytes", event))
-            elif kind is str:
-                inbound.put({"type": WS_RECEIVE, "text": event}, len(cast(str, event)))
-            elif kind is bytes:
-                inbound.put({"type": WS_RECEIVE, "bytes": event}, len(cast(bytes, event)))
+        room = HIGH_BYTES - self._inbound.size if self._is_open else HIGH_BYTES
+        for event in self._connection.receive(data, room):
+            if isinstance(event, str | bytes):
+                self._deliver(event)
             else:
                 self._control(event)
 
@@ -337,15 +361,15 @@ class WebSocketProtocol(asyncio.Protocol):
             self._take(b"")
         self._regulate()
 
-    def _hand_over(self, on_message: Callable[[str | bytes], None], payload: str | bytes) -> None:
-        if not self._is_open:
-            return
-        try:
-            on_message(payload)
-        except Exception as exc:
-            logger.error("Exception in a WebSocket listener\n", exc_info=exc)
-            if self._is_open:
-                self._begin_close(CloseCode.INTERNAL_ERROR, "")
+    def _hand_over(self, payload: str | bytes) -> None:
+        """What is delivered to a listener: one that fails ends the connection."""
+        if self._is_open and self._on_message is not None:
+            try:
+                self._on_message(payload)
+            except Exception as exc:
+                logger.error("a WebSocket listener failed on %r", self._scope["path"], exc_info=exc)
+                if self._is_open:
+                    self._begin_close(CloseCode.INTERNAL_ERROR, "")
 
     def _control(self, event: Event) -> None:
         if isinstance(event, Pong) and self._awaits_pong:
@@ -390,11 +414,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Flow control
 
-    def _catch_up(self) -> None:
+    def _arrival_behind(self) -> Awaitable[object] | None:
         """The app asks for more: go on with what was held back for it."""
         if self._inbound.is_empty:
             self._go_on()
         self._regulate()
+        return self._inbound.arrival()
 
     @property
     def _has_buffered(self) -> bool:
@@ -422,6 +447,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._is_reading = True
             self._transport.resume_reading()
         self._is_behind = self._has_buffered or not self._is_reading
+        self.arrival = self._arrival_behind if self._is_behind else self._inbound.arrival
         if self._has_buffered and self._is_reading:
             if self._answer_timer is None:
                 self._answer_timer = self._loop.call_later(self.answer_timeout_s, self._stop_waiting)

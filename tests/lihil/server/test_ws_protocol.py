@@ -83,6 +83,7 @@ def test_an_answer_carries_the_apps_headers_and_subprotocol() -> None:
         assert script.scope["subprotocols"] == ["a", "b"]
         assert (b"x", b"\xe9") in script.scope["headers"]
         await script.send({"type": WS_ACCEPT, "subprotocol": "b", "headers": [(b"y", b"\xe8")]})
+        await settle()
         head = transport.written.split(b"\r\n")
         assert {b"Sec-WebSocket-Protocol: b", b"server: ours", b"y: \xe8"} <= set(head)
 
@@ -96,6 +97,7 @@ def test_headers_may_be_left_out(headers: Any) -> None:
         _, transport = connect(script, ws_per_message_deflate=False)
         await script.begun.wait()
         await script.send({"type": WS_ACCEPT, "headers": headers})
+        await settle()
         assert transport.written.endswith(b"\r\n\r\n")
 
     asyncio.run(talk())
@@ -323,6 +325,33 @@ def test_a_listener_gets_what_waits_and_what_comes() -> None:
         assert heard == ["a", b"b", "c", b"d", "e"]
         assert (await waiting)["code"] == 4000
         await ended(transport)
+
+    asyncio.run(talk())
+
+
+def test_a_listener_hears_no_more_while_its_peer_does_not_read() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        short = direct(script)
+
+        def answer(message: str | bytes) -> None:
+            short.send_now(message)
+            transport.buffered += len(message)
+            if transport.buffered == len(message):
+                protocol.pause_writing()
+
+        short.listen(answer)
+        for _ in range(HIGH_BYTES // 1000):  # one message in each read, as a client sends that types
+            assert transport.is_reading()
+            protocol.data_received(text("x" * 1000))
+        protocol.data_received(text("x" * 1000))
+        assert not transport.is_reading()
+        transport.buffered = 0
+        protocol.resume_writing()
+        assert transport.is_reading()
+        transport.abort()
+        await settle()
 
     asyncio.run(talk())
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.network import Handshake
+from lihil_cli.wstest.network import Handshake, Tls
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Streams
@@ -107,7 +107,7 @@ def test_an_input_that_is_no_text_is_wrong_use(servers: Servers, talk: Talk) -> 
         received.extend([message async for message in connection])
 
     outcome = talk(servers.websocket(listen), stdin=b"good\n\xff\n")
-    told = "standard input, line 2: not UTF-8, so it cannot be a text message\n"
+    told = "standard input, line 2: not UTF-8, so it cannot be a text message; --binary sends it as it is\n"
     servers.finish()
     assert outcome == Outcome(ExitCode.USAGE, "", told)
     assert received == ["good"]
@@ -181,7 +181,7 @@ def test_ctrl_c_closes_properly_where_the_server_does_too(servers: Servers, talk
         await connection.wait_closed()
 
     outcome = talk(servers.websocket(press), stdin=None, options=Options(messages=("here",)))
-    assert outcome == Outcome(0, "", "closed: 1000 (normal closure)\n")
+    assert outcome == Outcome(ExitCode.INTERRUPTED, "", "interrupted; closed: 1000 (normal closure)\n")
 
 
 def test_ctrl_c_while_connecting_gives_up(servers: Servers, talk: Talk) -> None:
@@ -275,7 +275,7 @@ def test_an_unchecked_certificate_is_said_loudly(talk: Talk) -> None:
         port = probe.getsockname()[1]
     err = io.BytesIO()
     with pytest.raises(CliError):
-        talk(Target(f"wss://127.0.0.1:{port}/"), handshake=Handshake(insecure=True), stderr=err)
+        talk(Target(f"wss://127.0.0.1:{port}/"), handshake=Handshake(tls=Tls(insecure=True)), stderr=err)
     assert err.getvalue().startswith(b"WARNING: --insecure")
 
 

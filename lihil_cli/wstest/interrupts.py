@@ -1,0 +1,54 @@
+"""Ctrl-C as an event, and SIGTERM as an end."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from lihil_cli.errors import Terminated
+
+PATIENCE_S = 1.0
+"""How long a Ctrl-C may be without effect: a write that blocks, or a handler in this process that does not await."""
+
+
+class Interrupts:
+    """Catches signals. `on_interrupt` is called in the signal handler; whoever then acts on it calls `settle`."""
+
+    def __init__(self, on_interrupt: Callable[[], None]) -> None:
+        self._on_interrupt = on_interrupt
+        self._is_pending = False
+
+    def settle(self) -> None:
+        """The interrupt has been taken note of; the next one is new."""
+        self._is_pending = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt for a second Ctrl-C, or a second after one, that nobody has settled.
+
+        SIGTERM raises Terminated at once. Either unwinds everything, so a terminal is left as it was found.
+        """
+        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: _terminate, signal.SIGALRM: _give_up}
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._is_pending:
+            raise KeyboardInterrupt
+        self._is_pending = True
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        self._on_interrupt()
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
