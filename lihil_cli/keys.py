@@ -8,6 +8,7 @@ from typing import Final
 from lihil_cli.proxies import LOCAL, parse_proxies
 
 LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
+RELOAD_MODES: Final = ("auto", "fork", "standby", "cold")
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -92,6 +93,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "uds_mode": Key("660", "an octal mode in quotes, such as '660'", _is_mode),
     "fd": Key(None, "a whole number from 0 to 65535", _is_number(0, 65535), _read_number),
     "reload": Key(False, _SWITCH, _is_switch, _read_switch),
+    "reload_mode": Key("auto", f"one of {', '.join(RELOAD_MODES)}", RELOAD_MODES.__contains__, str.lower),
     "workers": Key(1, "a whole number from 1 to 256", _is_number(1, 256), _read_number),
     "drain": Key(8.0, "seconds from 0 to 3600", _is_seconds(0, 3600), _read_seconds),
     "start_timeout": Key(60.0, "seconds from 0.1 to 3600", _is_seconds(0.1, 3600), _read_seconds),

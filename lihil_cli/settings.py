@@ -54,6 +54,7 @@ class Settings:
     uds_mode: Setting[str]
     fd: Setting[int | None]
     reload: Setting[bool]
+    reload_mode: Setting[str]
     workers: Setting[int]
     drain: Setting[float]
     start_timeout: Setting[float]
@@ -74,10 +75,7 @@ class Settings:
 
 
 def resolve_settings(
-    flags: Mapping[str, object] | None = None,
-    *,
-    start: Path | None = None,
-    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, object] | None = None, *, start: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Settings:
     """Settle every key; a flag that is None counts as not given.
 

@@ -1,17 +1,15 @@
 """`lihil run`: serve an app, on one process, several, or one that follows the source files."""
 
 import signal
+from collections.abc import Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.settings import LOG_LEVELS, Settings, resolve_settings
-
-if TYPE_CHECKING:
-    # Imported when the command serves: uvicorn comes with it.
-    pass
+from lihil_cli.keys import LOG_LEVELS, RELOAD_MODES
+from lihil_cli.settings import Settings, resolve_settings
 
 
 def run(  # noqa: PLR0913 - one argument per option
@@ -26,6 +24,9 @@ def run(  # noqa: PLR0913 - one argument per option
         int | None, typer.Option(metavar="NUMBER", help="Use a socket that is open already: systemd's first is 3.")
     ] = None,
     reload: Annotated[bool | None, typer.Option(help="Load the code again when a source file changes.")] = None,
+    reload_mode: Annotated[
+        str | None, typer.Option(help=f"How the next process is made: {', '.join(RELOAD_MODES)} (default: auto).")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="How many processes serve (default: 1).")] = None,
     drain: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a stop may take (default: 8).")
@@ -78,42 +79,35 @@ def run(  # noqa: PLR0913 - one argument per option
         lihil run --uds /run/shop/app.sock --proxy-headers
         lihil run --show-settings
     """
-    given = dict(locals())
+    flags = dict(locals())
     for name in ("show_settings", "as_json"):
-        del given[name]
-    if log_level:
-        given["log_level"] = log_level.lower()
-    settings = resolve_settings(given)
+        del flags[name]
+    for name in ("log_level", "reload_mode"):
+        flags[name] = flags[name].lower() if flags[name] else None
+    settings = resolve_settings(flags)
     if as_json and not show_settings:
         raise CliError("--json belongs to --show-settings", code=ExitCode.USAGE)
-    raise typer.Exit(_show(settings, as_json=as_json) if show_settings else _serve(settings))
+    raise typer.Exit(_show(settings, as_json=as_json) if show_settings else _serve(settings, flags))
 
 
 def _show(settings: Settings, *, as_json: bool) -> ExitCode:
-    from lihil_cli.console import escape_terminal
+    from lihil_cli.settings_table import as_document, as_lines
 
-    rows = settings.listed()
-    if as_json:
-        import json
-
-        typer.echo(json.dumps({name: {"value": value, "source": source} for name, value, source in rows}, indent=2))
-        return ExitCode.OK
-    lines = [(name, "-" if value is None else _plain(value), source) for name, value, source in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(2)]
-    for name, value, source in lines:
-        typer.echo(escape_terminal(f"{name:{widths[0]}}  {value:{widths[1]}}  {source}", keep_newlines=False))
+    typer.echo(as_document(settings) if as_json else "\n".join(as_lines(settings)))
     return ExitCode.OK
 
 
-def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _serve(settings: Settings) -> ExitCode:
+def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
     _check(settings)
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        return _open_and_serve(settings)
+        if settings.reload.value:
+            from lihil_cli.devserver.start import serve_code_that_changes
+
+            return serve_code_that_changes(settings, flags)
+        from lihil_cli.production.start import serve_code_as_it_is
+
+        return serve_code_as_it_is(settings)
     except Terminated:
         return ExitCode.TERMINATED
     except KeyboardInterrupt:
@@ -122,32 +116,6 @@ def _serve(settings: Settings) -> ExitCode:
 
 def _raise_terminated(signum: int, frame: FrameType | None) -> None:
     raise Terminated
-
-
-def _open_and_serve(settings: Settings) -> ExitCode:
-    from lihil_cli.loader import find_target
-    from lihil_cli.serving.opening import open_address
-
-    target = find_target(settings.app.value, settings.root)
-    with open_address(settings) as (listener, address):
-        from lihil_cli.devserver.loop import serve_following
-        from lihil_cli.production.pool import serve_pool
-        from lihil_cli.production.single import serve_here
-        from lihil_cli.production.supervisor import Limits
-        from lihil_cli.serving.planning import make_plan
-        from lihil_cli.serving.report import Place, traces, warn_if_open
-
-        plan = make_plan(settings, target)
-        tls = plan.certificate is not None
-        place = Place(str(target), address.host, address.port, settings.root, address.path, tls)
-        warn_if_open(place)
-        with traces(place) as left:
-            if settings.reload.value:
-                return serve_following(plan, listener, place, left)
-            if settings.workers.value > 1:
-                limits = Limits(settings.workers.value, settings.start_timeout.value, settings.drain.value)
-                return serve_pool(plan, listener, place, limits)
-            return serve_here(plan, listener, place, (left.remove, address.tidy))
 
 
 def _check(settings: Settings) -> None:

@@ -32,9 +32,13 @@ class Place:
         return f"http{'s' if self.tls else ''}://{join_address(dial_host(self.host), self.port)}"
 
 
-def say(text: str) -> None:
-    """One message of the server's, made safe for a terminal; one that is gone takes nobody with it."""
-    _write(escape_terminal(text))
+def say(text: str, *, sgr: str = "") -> None:
+    """One message of the server's, made safe for a terminal; in the colour `sgr` where colour is allowed.
+
+    A terminal that is gone takes nobody with it.
+    """
+    line = escape_terminal(text)
+    _write(f"\x1b[{sgr}m{line}\x1b[0m" if sgr and colour_allowed(sys.stderr) else line)
 
 
 def _write(text: str) -> None:
@@ -79,6 +83,11 @@ class Traces:
             write_dev_file(self._root, self._record)
         except OSError as error:
             say(f"note: .lihil/dev.json cannot be written ({error.strerror}); lihil ws-test needs the URL then")
+
+    @property
+    def token(self) -> str:
+        """What opens the routes below `/_lihil/`."""
+        return self._record.token
 
     def remove(self) -> None:
         """Take the record away, if it is still ours."""

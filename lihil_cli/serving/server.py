@@ -23,7 +23,7 @@ from lihil_cli.serving.hard_end import HardEnd
 from lihil_cli.serving.lifespan import WatchedApp
 from lihil_cli.serving.logs import logging_config
 from lihil_cli.serving.orders import Order
-from lihil_cli.serving.tls import Certificate, make_context
+from lihil_cli.serving.tls import Certificate, context_factory
 
 _HINTS = 3
 _HURRY_S = 0.7  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
@@ -126,7 +126,7 @@ def serve(
         log_level=plan.log_level,
         access_log=plan.access_log,
         root_path=plan.root_path,
-        ssl_context_factory=None if plan.certificate is None else _context_factory(plan.certificate),
+        ssl_context_factory=None if plan.certificate is None else context_factory(plan.certificate),
     )
     server = _Server(config, plan, lambda: on_ready(app), orders)
     server.hard_end = HardEnd(tidy)
@@ -140,10 +140,6 @@ def serve(
     finally:
         if watched.failure:
             raise CliError(watched.failure)
-
-
-def _context_factory(certificate: Certificate) -> Callable[[object, object], object]:
-    return lambda config, default: make_context(certificate)
 
 
 def talk_hints(app: App) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The server's certificate and key: tried before anything is bound, so that a mistake is one clear line."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,11 @@ def make_context(certificate: Certificate) -> ssl.SSLContext:
     return context
 
 
+def context_factory(certificate: Certificate) -> Callable[[object, object], ssl.SSLContext]:
+    """`make_context` in the form in which uvicorn asks for it, each time it loads its settings."""
+    return lambda config, default: make_context(certificate)
+
+
 def _check_readable(file: Path) -> None:
     try:
         with file.open("rb"):
@@ -52,11 +58,11 @@ def _refusal(error: Exception, chain: Path, key: Path, *, is_locked: bool) -> Cl
     if reason == "KEY_VALUES_MISMATCH":
         words, hint = f"the key in {key} is not that of the certificate in {chain}", ""
     elif is_locked:
-        words, hint = f"the key in {key} is locked, and the password does not open it", "set LIHIL_TLS_KEY_PASSWORD"
+        words, hint = (f"the key in {key} is locked, and the password does not open it", "set LIHIL_TLS_KEY_PASSWORD")
     elif not _holds(chain, "-----BEGIN CERTIFICATE-----"):
         words, hint = f"{chain} holds no certificate in PEM form", ""
     elif not _holds(key, "PRIVATE KEY-----"):
-        words, hint = f"{key} holds no private key in PEM form", "name its file with --tls-key"
+        words, hint = (f"{key} holds no private key in PEM form", "name its file with --tls-key")
     else:
         words, hint = f"{chain} and {key} cannot be used: {reason or error}", ""
     return CliError(words, hint=hint, code=ExitCode.USAGE)
