@@ -356,6 +356,8 @@ class _Conversation:
     def _interrupt(self) -> None:
         self._interrupts.settle()
         self._feed(Interrupted())
+        if self._session.state is not State.OPEN:
+            self._interrupts.expect_end()
 
     def _break_output(self, error: OSError) -> None:
         self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))

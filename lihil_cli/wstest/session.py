@@ -42,7 +42,7 @@ from lihil_cli.wstest.events import (
 )
 from lihil_cli.wstest.pattern import Pattern
 
-CLOSE_WAIT_S = 1.0
+CLOSE_WAIT_S = 0.8
 """How long a close may stay unanswered before the connection is dropped."""
 
 INTERRUPTED_WAIT_S = 0.5
