@@ -232,7 +232,7 @@ class _Worker:
     def _count_sockets(self, close: Close) -> None:
         """A thousand sockets that are closed for one reason are one line, and not in the way of closing them."""
         found = [
-            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.as_open is not None
+            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.is_open
         ]
         for connection in found:
             connection.forget_opening()

@@ -249,7 +249,9 @@ class _Supervisor:
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
-                self._learn_files(imports, known, whole=self._machine.situation is Situation.SERVING)
+                # While newer code waits to be mended, what the old one is made of is not the whole story.
+                is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
+                self._learn_files(imports, known, whole=is_newest)
                 self._learn_packages(imports["packages"])
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
