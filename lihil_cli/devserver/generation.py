@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,14 +26,18 @@ from lihil_cli.devserver.failure import failure_message
 from lihil_cli.devserver.imports import ImportRecord
 from lihil_cli.devserver.inside import DevApp
 from lihil_cli.devserver.introduction import routes_of, schema_of
-from lihil_cli.devserver.lifespan import WatchedApp
-from lihil_cli.devserver.logs import logging_config
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.serving import Service
 from lihil_cli.devserver.sockets import WatchedWebSocket
+from lihil_cli.envfile import apply_env_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
+from lihil_cli.proxies import parse_proxies
+from lihil_cli.serving.forwarded import ForwardedApp
+from lihil_cli.serving.lifespan import WatchedApp
+from lihil_cli.serving.logs import logging_config
+from lihil_cli.serving.tls import Certificate, make_context
 
 # A reload is a person who waits, and so is Ctrl-C.
 PATIENCE_S = 0.1
@@ -53,13 +57,23 @@ class Prepared:
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
         self.dev = DevApp(self.watched, plan.target.root, plan.token)
+        if plan.env_file is not None:
+            apply_env_file(Path(plan.env_file))
         self.config: Config = make_config(
-            self.dev,
+            self.dev if plan.proxies is None else ForwardedApp(self.dev, parse_proxies(plan.proxies)),
             ws=WatchedWebSocket,
-            log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=False),
+            log_config=logging_config(colour=plan.colour, level=plan.log_level),
             log_level=plan.log_level,
+            access_log=plan.access_log,
+            root_path=plan.root_path,
+            ssl_context_factory=None if plan.certificate is None else _context_factory(*plan.certificate),
         )
         self.config.load()
+
+
+def _context_factory(chain: str, key: str | None, password: str) -> Callable[[object, object], object]:
+    certificate = Certificate(Path(chain), None if key is None else Path(key), password)
+    return lambda config, default: make_context(certificate)
 
 
 def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequence[Message] = ()) -> None:
@@ -231,9 +245,7 @@ class _Worker:
 
     def _count_sockets(self, close: Close) -> None:
         """A thousand sockets that are closed for one reason are one line, and not in the way of closing them."""
-        found = [
-            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.is_open
-        ]
+        found = [c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.is_open]
         for connection in found:
             connection.forget_opening()
         if found:

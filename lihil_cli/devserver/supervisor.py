@@ -16,17 +16,17 @@ from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
-from lihil_cli.devserver.changes import Burst, Ledger, is_settings, may_count
+from lihil_cli.devserver.changes import Burst, Ledger, may_count
 from lihil_cli.devserver.desk import Desk
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
 from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
-from lihil_cli.devserver.report import say
 from lihil_cli.devserver.state import Machine, Situation
 from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.report import say
 
 _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
     "closed": events.Closed,
@@ -114,6 +114,11 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
+        env_file = self._nursery.plan.env_file
+        if env_file is not None:  # whatever its name is
+            self._ledger.inherited.add(env_file)
+            for source in self._sources:
+                source.follow(os.path.dirname(env_file))
         self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
             self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
@@ -400,7 +405,7 @@ class _Supervisor:
         for seen in source.changes():
             paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
             for path in paths:
-                if (may_count(path) or path in self._ledger.files) and self._ledger.is_part(path):
+                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
                     self._burst.add(path, now, is_gone=seen.is_gone)
 
     def _judge(self, now: float) -> None:
@@ -411,7 +416,7 @@ class _Supervisor:
         verdict = self._ledger.judge(self._burst.take(), read_file)
         if verdict is None:
             return
-        if any(is_settings(path) for path in verdict.files) and not self._read_settings():
+        if verdict.is_fresh and not self._read_settings():
             return
         self._step(events.Changed(events.Change(verdict.files, began, verdict.is_fresh)))
 
