@@ -2,7 +2,7 @@
 
 import sys
 
-from lihil.server.drain import Drain, drain_within
+from lihil.server.drain import drain_within
 from lihil_cli.console import colour_allowed
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import Target
@@ -11,16 +11,13 @@ from lihil_cli.serving.server import Plan
 from lihil_cli.serving.tls import Certificate, make_context
 from lihil_cli.settings import Rank, Settings
 
-# With --reload a person waits for each end: enough for a handler's last words, and for a lifespan's shutdown.
-_RELOAD = Drain(spread_s=0.0, cancel_s=0.3, abandon_s=0.5, end_s=3.3)
-
 
 def make_plan(settings: Settings, target: Target) -> Plan:
     """How to serve `target`. Raises CliError for a certificate that cannot be used and for settings without effect."""
     return Plan(
         target,
         settings.log_level.value,
-        _RELOAD if settings.reload.value else drain_within(settings.drain.value),
+        drain_within(settings.drain.value),
         colour_allowed(sys.stderr),
         certificate=_certificate(settings),
         proxies=_proxies(settings),
