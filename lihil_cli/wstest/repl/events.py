@@ -44,11 +44,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A whole message arrived."""
+    """A whole message arrived, at `when` on the clock of `now`."""
 
     peer: str
     payload: Payload
-    at: float
+    when: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +80,20 @@ class FrameSeen:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """Why the server's handler failed: the lines for now, and all of them for /trace."""
+    """Why the server's handler failed: its name, the lines for now, and all of them for /trace; all "" if unknown."""
 
     peer: str
-    short: tuple[str, ...]
-    full: tuple[str, ...]
+    handler: str = ""
+    short: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The dev server's state: the generation it serves, or the words on why the newest code cannot be served."""
+    """The dev server's state: the generation it serves (None: there is none), and why newer code cannot be served."""
 
     generation: int | None
     error: tuple[str, ...] = ()
-    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +202,6 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """The one line between the messages and the prompt; "" takes it away."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Connect:
     """Open `peer` (again) and feed Opened or Failed; `target` "" means where it was before."""
 
@@ -288,9 +281,9 @@ class FetchTrace:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Feed a Reloaded now and with every change of the dev server's state, or no longer."""
+    """Look at the dev server's state closely, because something waits for it, or only now and then."""
 
-    on: bool
+    closely: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +341,6 @@ class Leave:
 
 Action: TypeAlias = (
     Display
-    | Live
     | Connect
     | Send
     | SendRaw

@@ -1,9 +1,9 @@
 """One connection's life at the terminal, through reloads and restarts of its server.
 
-    CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed, deadline-----------> ENDED
+    CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed----------------------> ENDED
          |                  |  --1012 "reload"--> RELOADING --new generation--> CONNECTING
          |                  |  --went away, 1006--> WAITING --back-off--> CONNECTING
-         |                  |  --1011--> FAILED --new generation, /reconnect--> CONNECTING
+         |                  |  --1011, /drop--> IDLE --new generation, /reconnect--> CONNECTING
          +--nobody there--> WAITING                          any other close, refused ------------> ENDED
 """
 
@@ -36,12 +36,12 @@ class Life(Enum):
     CLOSING = auto()
     RELOADING = auto()
     WAITING = auto()
-    FAILED = auto()
+    IDLE = auto()
     ENDED = auto()
 
 
 # Not connected, and not over: a change of the server's code, or time, or the user leads on.
-PENDING = frozenset({Life.RELOADING, Life.WAITING, Life.FAILED})
+PENDING = frozenset({Life.RELOADING, Life.WAITING, Life.IDLE})
 
 
 @dataclass(slots=True)
@@ -56,7 +56,6 @@ class Peer:
     opened_at: float = 0.0
     lost_at: float = 0.0
     retry_at: float | None = None
-    close_by: float = 0.0
     wait_s: float = FIRST_WAIT_S
     incoming: int = 0
     outgoing: int = 0
@@ -65,6 +64,10 @@ class Peer:
     trace: tuple[str, ...] = ()
     has_been_open: bool = False
     has_news: bool = False  # why it waits has been told
+    follows_code: bool = False  # new code is a reason to connect again
+    is_dropped: bool = False  # the user ended it, without a close
+    next_target: str | None = None  # where to go once it is closed
+    ending: str = ""  # how it ended, not told yet
 
     @property
     def is_open(self) -> bool:
@@ -102,7 +105,7 @@ class Peer:
         elif event.code in _AWAY:
             self.wait(now)
         else:
-            self.life = Life.FAILED if event.code == _FAILED else Life.ENDED
+            self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
 
     def wait(self, now: float) -> None:
         """Try again later, and later still the next time."""
