@@ -1,0 +1,169 @@
+"""What a script is once it has been read: steps in order, each with its place. Small frozen records, no behaviour."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lihil_cli.wstest.script.template import Template, Variable
+from lihil_cli.wstest.script.tree import Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands: `at` is the offset in the script, `line` counts from 1."""
+
+    at: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text with variables, and how it was written."""
+
+    source: str
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A time, and how it was written: `200ms`, `2s`, `1m`."""
+
+    source: str
+    value: float
+
+
+# What is sent.
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A variable inside a JSON string that is sent: its text is escaped as JSON wants it."""
+
+    variable: Variable
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """A text message; in JSON a variable outside a string is sent as the JSON value that it is."""
+
+    pieces: tuple[str | Variable | Quoted, ...]
+    is_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendBytes:
+    """A binary message."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendClose:
+    """A closing handshake of ours."""
+
+    code: int
+    reason: str
+
+
+Outgoing: TypeAlias = SendText | SendBytes | SendClose
+
+
+# Steps.
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """`alice> hello`"""
+
+    place: Place
+    client: str
+    source: str
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """`alice< hello`"""
+
+    place: Place
+    client: str
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """`alice!< 200ms`"""
+
+    place: Place
+    client: str
+    time: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`expect 422 {...}`: the handshake is refused with this status, and a body like this."""
+
+    status: int
+    body: Pattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """`@client alice ?user=alice [X-Token: abc]`, or `@connect` with a refusal to expect.
+
+    `path` is None where the script's target is meant. `word` is how it was written; "" for the one client of a script
+    that names none.
+    """
+
+    place: Place
+    client: str
+    word: str = "client"
+    path: Written | None = None
+    query: Written | None = None
+    headers: tuple[tuple[str, Written], ...] = ()
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """`@timeout 2s`: how long each later expectation waits."""
+
+    place: Place
+    time: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Unordered:
+    """`@unordered { ... }`: expectations that may come in any order."""
+
+    place: Place
+    steps: tuple[Expect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`@repeat 50 { ... }`; what a round captures is forgotten at its end."""
+
+    place: Place
+    count: int
+    steps: tuple["Step", ...]
+
+
+Step: TypeAlias = Send | Expect | Silence | Connect | Timeout | Unordered | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`@target /chat/{room} room=general`: a path or an address, and what stands for its parameters."""
+
+    place: Place
+    path: Written
+    parameters: tuple[tuple[str, Written], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One file. `clients` are the names in it; "" stands for the only one of a script that names none."""
+
+    steps: tuple[Step, ...]
+    target: Destination | None = None
+    clients: tuple[str, ...] = ()
