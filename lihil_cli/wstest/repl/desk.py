@@ -6,8 +6,20 @@ from dataclasses import dataclass, field
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.repl.commands import Say
-from lihil_cli.wstest.repl.events import Action, Connect, Display, Drop, Item, Leave, Mark, Note, Payload, Send, SendClose
-from lihil_cli.wstest.repl.events import Sent
+from lihil_cli.wstest.repl.events import (
+    Action,
+    Connect,
+    Display,
+    Drop,
+    Item,
+    Leave,
+    Mark,
+    Note,
+    Payload,
+    Send,
+    SendClose,
+    Sent,
+)
 from lihil_cli.wstest.repl.flow import Flow
 from lihil_cli.wstest.repl.log import Log, Step
 from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
@@ -79,7 +91,8 @@ class Desk:
         self.expectations: deque[Expectation] = deque()
         self.expected: dict[int, str] = {}  # the pattern that a message was expected by, by its number
         self.last_sent = ""
-        self.received = 0
+        self.last_at: float | None = None  # when the last message arrived
+        self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
         self.has_failed = False
         self.is_leaving = False
         self.was_hinted = False

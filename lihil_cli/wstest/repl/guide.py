@@ -30,7 +30,7 @@ def keys(desk: Desk, order: commands.Keys, now: float) -> list[Action]:
     return [*desk.note(f"the keys are those of {order.mode}"), SetKeys(order.mode)]
 
 
-def help(desk: Desk, order: commands.Help, now: float) -> list[Action]:
+def explain(desk: Desk, order: commands.Help, now: float) -> list[Action]:
     return desk.display(*map(Note, commands.help_lines(order.name)))
 
 

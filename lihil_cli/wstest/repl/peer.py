@@ -1,10 +1,10 @@
 """One connection's life at the terminal, through reloads and restarts of its server.
 
-    CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed----------------------> ENDED
-         |                  |  --1012 "reload"--> RELOADING --new generation--> CONNECTING
-         |                  |  --went away, 1006--> WAITING --back-off--> CONNECTING
-         |                  |  --1011, /drop--> IDLE --new generation, /reconnect--> CONNECTING
-         +--nobody there--> WAITING                          any other close, refused ------------> ENDED
+CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed----------------------> ENDED
+     |                  |  --1012 "reload"--> RELOADING --new generation--> CONNECTING
+     |                  |  --went away, 1006--> WAITING --back-off--> CONNECTING
+     |                  |  --1011, /drop--> IDLE --new generation, /reconnect--> CONNECTING
+     +--nobody there--> WAITING                          any other close, refused ------------> ENDED
 """
 
 from collections import deque
@@ -55,6 +55,7 @@ class Peer:
     about: About | None = None
     opened_at: float = 0.0
     lost_at: float = 0.0
+    lost_by: Life = Life.ENDED
     retry_at: float | None = None
     wait_s: float = FIRST_WAIT_S
     incoming: int = 0
@@ -106,6 +107,7 @@ class Peer:
             self.wait(now)
         else:
             self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
+        self.lost_by = self.life
 
     def wait(self, now: float) -> None:
         """Try again later, and later still the next time."""

@@ -58,7 +58,7 @@ def _find(desk: Desk, number: int | None) -> tuple[Step, Payload] | str:
     return f"#{step.number} is not kept any longer" if payload is None else (step, payload)
 
 
-def filter(desk: Desk, order: commands.Filter, now: float) -> list[Action]:
+def narrow(desk: Desk, order: commands.Filter, now: float) -> list[Action]:
     if not order.pattern:
         desk.flow.matches = None
         return desk.note("everything is shown")

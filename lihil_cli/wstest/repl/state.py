@@ -18,17 +18,14 @@ from lihil_cli.wstest.repl.events import (
     Drop,
     Event,
     Failed,
-    FetchTrace,
     FileRead,
     FrameSeen,
     InputEnded,
     Interrupted,
-    Leave,
     Note,
     Opened,
     Payload,
     Ponged,
-    Prefill,
     Received,
     Reloaded,
     SendPing,
@@ -39,11 +36,10 @@ from lihil_cli.wstest.repl.events import (
     Watch,
 )
 from lihil_cli.wstest.repl.guide import rtt_text
+from lihil_cli.wstest.repl.lifecycle import close_peer, fail_peer, follow, open_peer, tell_trace
 from lihil_cli.wstest.repl.orders import obey, quit_now
-from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
+from lihil_cli.wstest.repl.peer import PENDING, Life
 from lihil_cli.wstest.repl.transcript import parse_transcript
-
-_MAX_SEND_BYTES = 2**30
 
 
 class Repl:
@@ -53,7 +49,7 @@ class Repl:
         self._desk = Desk(setup, epoch)
         self._timeout_at = None if setup.timeout_s is None else now + setup.timeout_s
         self._watches_closely = False
-        self._told_error: tuple[str, ...] = ()
+        self._difference = ""  # what was wrong with the last message that was looked at
 
     def begin(self) -> list[Action]:
         """What to do first."""
@@ -63,7 +59,8 @@ class Repl:
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; none after Leave."""
-        actions = _RULES[type(event)](self, event, now)
+        rule = _OF_CONNECTIONS.get(type(event))
+        actions = _RULES[type(event)](self, event, now) if rule is None else rule(self._desk, event, now)
         closely = any(peer.life in PENDING for peer in self._desk.peers.values())
         if closely is not self._watches_closely:
             self._watches_closely = closely
@@ -119,127 +116,6 @@ class Repl:
     def desk(self) -> Desk:
         """The model, for the completion of what is typed."""
         return self._desk
-
-    # Connections
-
-    def _open(self, event: Opened, now: float) -> list[Action]:
-        desk, peer, about = self._desk, self._desk.peers[event.peer], event.about
-        if peer.life is not Life.CONNECTING:
-            return []
-        before, since = peer.life_before, now - peer.lost_at
-        again = peer.has_been_open
-        peer.open(about, now)
-        peer.target = about.url
-        desk.step("open", peer.name, now, detail=about.url)
-        if again and before is Life.RELOADING:
-            text = f"server reloading … reconnected in {since:.2f} s"
-            generation = f", generation {about.generation}" if about.generation is not None else ""
-            actions = desk.note(text + generation, "reload", peer.name)
-        elif again and before is Life.WAITING:
-            actions = desk.note(f"reconnected after {since:.1f} s", "reload", peer.name)
-        else:
-            subprotocol = f"subprotocol {about.subprotocol}" if about.subprotocol else "no subprotocol"
-            parts = [f"open in {about.connect_s * 1000:.1f} ms", subprotocol, *filter(None, [about.extensions])]
-            actions = desk.note(" · ".join(parts), "ok", peer.name)
-        # Whatever set the conversation up belongs to every connection of it.
-        for message in desk.setup.messages if peer is next(iter(desk.peers.values())) else ():
-            actions += desk.say(peer, Say(message, message), now)
-        return actions
-
-    def _fail(self, event: Failed, now: float) -> list[Action]:
-        desk, peer = self._desk, self._desk.peers[event.peer]
-        if peer.life is not Life.CONNECTING:
-            return []
-        again = peer.has_been_open
-        if event.absent and desk.setup.reconnects:
-            told, peer.has_news = peer.has_news, True
-            peer.code = peer.code if again else event.code
-            peer.wait(now)
-            return [] if told or again else desk.note(f"{event.lines[0]}; retrying, Ctrl-C stops", "bad", peer.name)
-        peer.code = event.code
-        first, *rest = event.lines
-        actions = [*desk.note(first, "bad", peer.name), *desk.display(*map(Note, rest))]
-        if again and desk.setup.reconnects:
-            peer.life, peer.follows_code = Life.IDLE, True
-            return actions + desk.note("it is tried again when the code changes; /reconnect does so now")
-        if len(desk.peers) > 1:
-            peer.life = Life.ENDED
-            self._leave_ended(peer)
-            return actions + desk.end_if_over()
-        peer.life = Life.ENDED
-        return actions + desk.end_if_over()
-
-    def _leave_ended(self, peer: Peer) -> None:
-        """Lines go to a connection that is still there."""
-        desk = self._desk
-        if desk.current == peer.name:
-            desk.current = next((n for n, p in desk.peers.items() if p.life is not Life.ENDED), desk.current)
-
-    def _close(self, event: Closed, now: float) -> list[Action]:
-        desk, peer = self._desk, self._desk.peers[event.peer]
-        desk.step("close", peer.name, now, code=event.code, detail=event.reason, by=event.by)
-        text = peer.how_it_ended(event, now)
-        was_closing = peer.life is Life.CLOSING
-        peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving)
-        if peer.next_target is not None:
-            return [*desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
-        if peer.is_dropped:
-            return self._after_drop(peer)
-        if peer.life is Life.RELOADING:
-            return []
-        if event.code == 1011 and event.by == "server" and not was_closing and not desk.is_leaving:
-            peer.ending = text
-            return [FetchTrace(peer.name)]
-        if was_closing and event.by == "nobody":
-            text = "the server did not answer the close (1006)"
-        actions = desk.note(text, "end", peer.name)
-        return actions + self._after_end(peer, now)
-
-    def _after_drop(self, peer: Peer) -> list[Action]:
-        peer.is_dropped, peer.code = False, ExitCode.OK
-        if self._desk.is_leaving:
-            peer.life = Life.ENDED
-            return self._desk.end_if_over()
-        peer.life, peer.retry_at = Life.IDLE, None
-        return self._desk.note("dropped without a close: the server sees 1006; /reconnect connects again", "end", peer.name)
-
-    def _after_end(self, peer: Peer, now: float) -> list[Action]:
-        if peer.life is Life.ENDED:
-            self._leave_ended(peer)
-            return self._desk.end_if_over()
-        if peer.life is Life.IDLE:
-            peer.follows_code = True
-            return self._desk.note("/reconnect connects again, as a change of the code does; Ctrl-D leaves")
-        return []
-
-    def _tell_trace(self, event: Traced, now: float) -> list[Action]:
-        desk, peer = self._desk, self._desk.peers[event.peer]
-        peer.trace = event.full
-        text, peer.ending = peer.ending, ""
-        raised = f" · handler {event.handler} raised" if event.handler else ""
-        short = list(event.short)
-        if short:
-            short[-1] += "   /trace for all frames"
-        actions = [*desk.note(text + raised, "end", peer.name), *desk.display(*map(Note, short))]
-        return actions + self._after_end(peer, now)
-
-    def _follow(self, event: Reloaded, now: float) -> list[Action]:
-        """The dev server has something new: connect again, or say why its code cannot be served."""
-        desk = self._desk
-        actions: list[Action] = []
-        for peer in desk.peers.values():
-            waits = peer.life in {Life.RELOADING, Life.WAITING} or (peer.life is Life.IDLE and peer.follows_code)
-            is_new = event.generation is not None and event.generation != peer.generation
-            if waits and is_new and peer.has_been_open:
-                actions += desk.connect(peer)
-            elif peer.life is Life.RELOADING and event.generation is None:
-                peer.wait(now)
-        if event.error and event.error != self._told_error:
-            first, *rest = event.error
-            told = [*desk.note(f"the new code cannot be served: {first}", "bad"), *desk.display(*map(Note, rest))]
-            actions = told + actions
-        self._told_error = event.error
-        return actions
 
     # What arrives
 
@@ -363,8 +239,6 @@ class Repl:
             actions += desk.note(f"nothing came that matches {late.pattern}{why}", "bad")
         return actions + desk.run_jobs(now)
 
-    _difference = ""
-
 
 def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Payload]]:
     """The messages with the time before each, at so many times the speed; at 0 without waiting."""
@@ -381,15 +255,17 @@ def _path_of(target: str) -> str:
 
 
 # A row per event.
+_OF_CONNECTIONS: dict[type, Callable[[Desk, Any, float], list[Action]]] = {
+    Opened: open_peer,
+    Failed: fail_peer,
+    Closed: close_peer,
+    Traced: tell_trace,
+    Reloaded: follow,
+}
 _RULES: dict[type, Callable[[Repl, Any, float], list[Action]]] = {
-    Opened: Repl._open,
-    Failed: Repl._fail,
     Received: Repl._receive,
     Ponged: Repl._pong,
-    Closed: Repl._close,
     FrameSeen: Repl._frame,
-    Traced: Repl._tell_trace,
-    Reloaded: Repl._follow,
     Typed: Repl._type,
     InputEnded: Repl._end_input,
     Interrupted: Repl._interrupt,
@@ -397,5 +273,3 @@ _RULES: dict[type, Callable[[Repl, Any, float], list[Action]]] = {
     Told: Repl._tell,
     Tick: Repl._tick,
 }
-
-__all__ = ["Leave", "Prefill", "Repl"]

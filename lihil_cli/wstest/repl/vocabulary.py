@@ -107,7 +107,9 @@ def _route(entry: dict[str, Any]) -> Route:
         path=str(entry["path"]),
         summary=str(entry.get("summary", "")),
         query=tuple((p["name"], p["type"]) for p in entry["params"] if p["location"] == "query"),
-        receives=tuple(_message(message) for message in entry.get("messages", ()) if message["direction"] == "receives"),
+        receives=tuple(
+            _message(message) for message in entry.get("messages", ()) if message["direction"] == "receives"
+        ),
     )
 
 
