@@ -131,11 +131,11 @@ class Desk:
 
     # Connections
 
-    def connect(self, peer: Peer, target: str = "") -> list[Action]:
-        """Open a connection (again)."""
+    def connect(self, peer: Peer, target: str = "", like: str = "") -> list[Action]:
+        """Open a connection (again), to what the user wrote or to where another one goes."""
         peer.connect()
         peer.next_target = None
-        return [Connect(peer.name, target)]
+        return [Connect(peer.name, target, like)]
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:
         """Start the closing handshake."""

@@ -203,10 +203,14 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Open `peer` (again) and feed Opened or Failed; `target` "" means where it was before."""
+    """Open `peer` (again) and feed Opened or Failed.
+
+    `target` is what the user wrote; "" means where the connection `like` goes, and without that where it was before.
+    """
 
     peer: str
     target: str = ""
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True)

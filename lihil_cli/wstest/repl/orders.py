@@ -145,9 +145,9 @@ def _open(desk: Desk, order: commands.Open, now: float) -> list[Action]:
         return desk.note(f"there is a connection {order.name} already: /use {order.name}", "bad")
     if len(desk.peers) >= MAX_PEERS:
         return desk.note(f"{MAX_PEERS} connections are open, which is the most", "bad")
-    peer = desk.peers[order.name] = Peer(order.name, order.target or desk.peer.target)
-    desk.current = order.name
-    return desk.connect(peer, peer.target)
+    like, desk.current = desk.current, order.name
+    peer = desk.peers[order.name] = Peer(order.name, order.target or desk.peers[like].target)
+    return desk.connect(peer, order.target, like)
 
 
 def _use(desk: Desk, order: commands.Use, now: float) -> list[Action]:

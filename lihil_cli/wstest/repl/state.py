@@ -148,10 +148,10 @@ class Repl:
     def _pong(self, event: Ponged, now: float) -> list[Action]:
         desk, peer = self._desk, self._desk.peers[event.peer]
         peer.rtts.append(event.rtt_s)
-        desk.step("ping", peer.name, now, rtt_s=event.rtt_s)
         pinging = desk.pings.get(event.peer)
         if not event.asked or pinging is None:
             return []
+        desk.step("ping", peer.name, now, rtt_s=event.rtt_s)
         pinging.rtts.append(event.rtt_s)
         pinging.left -= 1
         if pinging.left:
