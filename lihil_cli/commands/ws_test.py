@@ -80,11 +80,11 @@ def ws_test(  # noqa: PLR0913 - one argument per option
     check_origin(origin)
 
     from lihil_cli.wstest.app import Settings, hold_conversation
-    from lihil_cli.wstest.network import Handshake
+    from lihil_cli.wstest.handshake import Handshake, Tls
     from lihil_cli.wstest.session import Options
     from lihil_cli.wstest.terminal import process_streams
 
-    handshake = Handshake(headers, offered, origin, insecure=insecure, max_bytes=max_size or None)
+    handshake = Handshake(headers, offered, origin, tls=Tls(insecure=insecure), max_bytes=max_size or None)
     options = Options(messages=tuple(message or ()), limit=count, timeout_s=timeout, linger_s=linger)
     raise typer.Exit(hold_conversation(Settings(address, handshake, options, folder), process_streams()))
 

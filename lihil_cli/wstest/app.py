@@ -134,7 +134,7 @@ class _Conversation:
     async def _connect(self) -> Connection | None:
         """The open connection; None when the conversation has ended before there was one."""
         settings = self._settings
-        if settings.handshake.insecure and settings.target.is_secure:
+        if settings.handshake.tls.insecure and settings.target.is_secure:
             self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
         handshake = settings.handshake
         if self._streams.are_interactive:

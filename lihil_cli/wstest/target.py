@@ -42,6 +42,11 @@ class Target:
         return self.uds or urlsplit(self.url).netloc.rpartition("@")[2]
 
     @property
+    def port(self) -> int:
+        """The port, also where the URL leaves it to its scheme (RFC 6455, section 3)."""
+        return _port_of(self.url)
+
+    @property
     def is_secure(self) -> bool:
         return self.url.startswith("wss:")
 
@@ -86,11 +91,24 @@ def follow_redirect(url: str, location: str) -> str:
         new = _server_url(new)
     except CliError as error:
         raise ValueError(error.message) from None
-    if urlsplit(new).hostname != urlsplit(url).hostname:
-        raise ValueError("it leads to another host")
     if url.startswith("wss:") and not new.startswith("wss:"):
         raise ValueError("it leads from an encrypted to a plain connection")
+    if not is_same_server(url, new):
+        parts = urlsplit(new)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return new
+
+
+def is_same_server(url: str, other: str) -> bool:
+    """Whether what was given for one URL may go to the other: the same host, and the same port or both the usual."""
+    if urlsplit(url).hostname != urlsplit(other).hostname:
+        return False
+    return _port_of(url) == _port_of(other) or all(urlsplit(one).port is None for one in (url, other))
+
+
+def _port_of(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "wss" else 80)
 
 
 def _server_url(text: str) -> str:

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.network import Handshake
+from lihil_cli.wstest.network import Handshake, Tls
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Streams
@@ -275,7 +275,7 @@ def test_an_unchecked_certificate_is_said_loudly(talk: Talk) -> None:
         port = probe.getsockname()[1]
     err = io.BytesIO()
     with pytest.raises(CliError):
-        talk(Target(f"wss://127.0.0.1:{port}/"), handshake=Handshake(insecure=True), stderr=err)
+        talk(Target(f"wss://127.0.0.1:{port}/"), handshake=Handshake(tls=Tls(insecure=True)), stderr=err)
     assert err.getvalue().startswith(b"WARNING: --insecure")
 
 

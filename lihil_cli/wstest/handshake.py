@@ -1,0 +1,93 @@
+"""What an opening handshake asks for, and the ways in which it fails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lihil_cli.wstest.events import Closed
+
+DEFAULT_MAX_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How far the server is trusted, and who we are. Paths name PEM files; `sni` replaces the URL's host name."""
+
+    insecure: bool = False
+    cacert: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    sni: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the opening handshake asks for, and within which limits. `max_bytes` None means no limit.
+
+    `proxy` is a proxy's URL, "" for none at all; None means what the environment says, and none for this machine.
+    `close_timeout_s` bounds the wait for a peer that has closed, or broken a rule, but leaves TCP open.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    origin: str | None = None
+    tls: Tls = field(default_factory=Tls)
+    compression: bool = True
+    proxy: str | None = None
+    follows_redirects: bool = True
+    max_bytes: int | None = DEFAULT_MAX_BYTES
+    ping_interval_s: float | None = None
+    open_timeout_s: float = 10.0
+    close_timeout_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The head of an answer to a handshake; names in lower case."""
+
+    status: int
+    phrase: str
+    headers: Sequence[tuple[str, str]]
+
+    def first(self, name: str) -> str | None:
+        """The value of the first header of that name, which is given in lower case."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP answer other than 101 to the opening handshake."""
+
+    url: str
+    status: int
+    phrase: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    why: str = ""
+
+
+class RefusedError(Exception):
+    """The server answered the handshake, but not with a WebSocket; `refusal` is None when it was no clean HTTP."""
+
+    def __init__(self, message: str, refusal: Refusal | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class CannotConnectError(Exception):
+    """No connection: refused, unknown host, TLS, no answer in time. `hint` says what might help."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class HungUpError(Exception):
+    """The peer ended the TCP connection before its answer was whole."""
+
+
+class ConnectionEndedError(Exception):
+    """Reading is over; `event` says how the connection ended."""
+
+    def __init__(self, event: Closed) -> None:
+        super().__init__(event)
+        self.event = event
