@@ -31,7 +31,6 @@ from lihil_cli.wstest.events import (
     Send,
     Tick,
 )
-from lihil_cli.wstest.history import open_history
 from lihil_cli.wstest.network import (
     CannotConnectError,
     Connection,
@@ -71,6 +70,11 @@ def hold_conversation(settings: Settings, streams: Streams) -> int:
 
     Raises CliError when there is no connection, and KeyboardInterrupt for a second Ctrl-C that the first did not end.
     """
+    if streams.are_interactive:
+        from lihil_cli.wstest.repl.shell import Visit, hold_repl
+
+        visit = Visit(settings.target, settings.handshake, settings.options, settings.folder)
+        return hold_repl(visit, streams)
     # What the session does not tell is no news for the user, and never a traceback.
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     try:

@@ -64,8 +64,8 @@ async def fetch_failure(target: Target, connection: str, token: str) -> Failure 
     """Why the handler of that connection failed; None when the server does not say so in time."""
     with suppress(TimeoutError, OSError, ValueError, asyncio.IncompleteReadError):
         async with asyncio.timeout(_ANSWER_S):
-            while (body := await _get(target, f"/_lihil/errors/{connection}", token)) is None:
-                await asyncio.sleep(_RETRY_S)  # noqa: ASYNC110 - the close arrives before the server has noted its reason
+            while (body := await _get(target, f"/_lihil/errors/{connection}", token)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(_RETRY_S)  # the close arrives before the server has noted its reason
             return parse_failure(body)
     return None
 
