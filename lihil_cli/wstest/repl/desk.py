@@ -79,10 +79,10 @@ class Desk:
     `epoch` is what has to be added to the clock of `now` to get the time since 1970.
     """
 
-    def __init__(self, setup: Setup, epoch: float) -> None:
+    def __init__(self, setup: Setup, log: Log, epoch: float) -> None:
         self.setup = setup
         self.epoch = epoch
-        self.log = Log()
+        self.log = log
         self.flow = Flow()
         self.peers: dict[str, Peer] = {FIRST_PEER: Peer(FIRST_PEER, setup.target)}
         self.current = FIRST_PEER
@@ -150,7 +150,7 @@ class Desk:
             self.verdict = verdict
         self.is_leaving = True
         self.jobs.clear()
-        actions: list[Action] = [Display(item) for item in self.flow.finish(now)]
+        actions: list[Action] = [Display(item) for item in self.flow.finish()]
         for peer in self.peers.values():
             if peer.is_open:
                 actions += self.close(peer, 1000)

@@ -56,7 +56,7 @@ class Flow:
             return []
         begun = self._count(step, now)
         if self._flood is not None:
-            self._flood.add(step)
+            self._flood.add(step, now)
             return begun
         if self._shown == (peer, payload):
             self._same += 1
@@ -83,9 +83,9 @@ class Flow:
             return []
         self._window_end = now + WINDOW_S
         if not few:
-            self._flood.sum_up(now)
+            self._flood.sum_up()
             return []
-        return self._end_flood(now)
+        return self._end_flood()
 
     def pause(self, last_number: int) -> Note:
         """Pause, or show again what arrives."""
@@ -97,13 +97,13 @@ class Flow:
             return Note("going on; nothing has arrived meanwhile")
         return Note(f"going on; {self._paused} arrived meanwhile: /show {first} and so on shows them")
 
-    def finish(self, now: float) -> list[Item]:
+    def finish(self) -> list[Item]:
         """What is left to say at the end."""
-        return self._end_flood(now) if self._flood is not None else self.settle()
+        return self._end_flood() if self._flood is not None else self.settle()
 
-    def _end_flood(self, now: float) -> list[Item]:
+    def _end_flood(self) -> list[Item]:
         flood, self._flood, self._window_end = self._flood, None, None
-        return [Note(flood.summary(now))] if flood is not None else []
+        return [Note(flood.summary())] if flood is not None else []
 
     def _count(self, step: Step, now: float) -> list[Item]:
         if self._window_end is None:
@@ -120,22 +120,23 @@ class _Flood:
 
     def __init__(self, first: int, now: float) -> None:
         self._first = self._last = first
-        self._since = now
+        self._since = self._until = now
         self._count = self._bytes = 0
         self.text = "a flood of messages …"
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Step, now: float) -> None:
+        self._until = now
         self._count += 1
         self._bytes += step.size
         self._last = step.number
 
-    def sum_up(self, now: float) -> None:
-        self.text = f"{self._totals(now)} · all are kept"
+    def sum_up(self) -> None:
+        self.text = f"{self._totals()} · all are kept"
 
-    def summary(self, now: float) -> str:
-        return f"#{self._first} to #{self._last}: {self._totals(now)} · /show N, /filter, /save"
+    def summary(self) -> str:
+        return f"#{self._first} to #{self._last}: {self._totals()} · /show N, /filter, /save"
 
-    def _totals(self, now: float) -> str:
-        seconds = max(now - self._since, 0.001)
+    def _totals(self) -> str:
+        seconds = max(self._until - self._since, 0.001)
         rate = f"{self._count / seconds:,.0f}/s"
         return f"{self._count:,} messages in {seconds:.1f} s ({rate}, {self._bytes / 1e6:.1f} MB)"

@@ -52,7 +52,7 @@ def status(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
 
 def _about(desk: Desk, peer: Peer, now: float) -> str:
     mark = "*" if peer.name == desk.current and len(desk.peers) > 1 else " " if len(desk.peers) > 1 else ""
-    parts = [f"{mark}{peer.name} {peer.target}", peer.life.name.lower()]
+    parts = [f"{mark}{peer.name} {peer.target}", peer.words]
     if peer.is_open and peer.about is not None:
         parts.append(f"for {delta_text(now - peer.opened_at).removeprefix('+')}")
         parts.append(f"subprotocol {peer.about.subprotocol}" if peer.about.subprotocol else "no subprotocol")

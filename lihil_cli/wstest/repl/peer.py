@@ -40,6 +40,13 @@ class Life(Enum):
     ENDED = auto()
 
 
+_WORDS = {
+    Life.RELOADING: "server reloading",
+    Life.WAITING: "waiting for the server",
+    Life.IDLE: "not connected",
+    Life.ENDED: "closed",
+}
+
 # Not connected, and not over: a change of the server's code, or time, or the user leads on.
 PENDING = frozenset({Life.RELOADING, Life.WAITING, Life.IDLE})
 
@@ -60,7 +67,6 @@ class Peer:
     wait_s: float = FIRST_WAIT_S
     incoming: int = 0
     outgoing: int = 0
-    last_at: float | None = None
     rtts: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     trace: tuple[str, ...] = ()
     has_been_open: bool = False
@@ -69,6 +75,11 @@ class Peer:
     is_dropped: bool = False  # the user ended it, without a close
     next_target: str | None = None  # where to go once it is closed
     ending: str = ""  # how it ended, not told yet
+
+    @property
+    def words(self) -> str:
+        """Where it is, for people."""
+        return _WORDS.get(self.life, self.life.name.lower())
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +101,7 @@ class Peer:
         self.has_news = False
         self.trace = ()
         self.rtts.clear()
+        self.incoming = self.outgoing = 0
 
     def close(self, event: Closed, now: float, *, reconnects: bool) -> None:
         """The connection is over: go on to whatever follows from how it ended."""

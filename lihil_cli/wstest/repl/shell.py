@@ -56,6 +56,7 @@ from lihil_cli.wstest.repl.events import (
 from lihil_cli.wstest.repl.failure import Failure, failure_of
 from lihil_cli.wstest.repl.history import History, open_history
 from lihil_cli.wstest.repl.keyboard import Keyboard, PlainLines, View
+from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
@@ -118,7 +119,8 @@ class _Shell:
             read_vocabulary(visit.folder),
         )
         now = self._loop.time()
-        self._repl = Repl(self._setup, now, time.time() - now)
+        self._log = Log()
+        self._repl = Repl(self._setup, self._log, now, time.time() - now)
         self._look = _look_of(streams)
         self._attempts: dict[str, Attempt] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -151,7 +153,7 @@ class _Shell:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._repl.end()
+        self._log.close()
 
     # Events in
 
@@ -327,7 +329,7 @@ class _Shell:
         try:
             target = self._targets[peer] = self._find_target(action)
         except CliError as error:
-            self._loop.call_soon(self._feed, Failed(peer, (error.message, error.hint), error.code))
+            self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
             return
         handshake = replace(self._visit.handshake, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
         attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed)

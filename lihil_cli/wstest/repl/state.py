@@ -37,6 +37,7 @@ from lihil_cli.wstest.repl.events import (
 )
 from lihil_cli.wstest.repl.guide import rtt_text
 from lihil_cli.wstest.repl.lifecycle import close_peer, fail_peer, follow, open_peer, tell_trace
+from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.orders import obey, quit_now
 from lihil_cli.wstest.repl.peer import PENDING, Life
 from lihil_cli.wstest.repl.transcript import parse_transcript
@@ -45,8 +46,8 @@ from lihil_cli.wstest.repl.transcript import parse_transcript
 class Repl:
     """One session at the terminal."""
 
-    def __init__(self, setup: Setup, now: float, epoch: float = 0.0) -> None:
-        self._desk = Desk(setup, epoch)
+    def __init__(self, setup: Setup, log: Log, now: float, epoch: float = 0.0) -> None:
+        self._desk = Desk(setup, log, epoch)
         self._timeout_at = None if setup.timeout_s is None else now + setup.timeout_s
         self._watches_closely = False
         self._difference = ""  # what was wrong with the last message that was looked at
@@ -66,10 +67,6 @@ class Repl:
             self._watches_closely = closely
             actions.insert(0, Watch(closely))
         return actions
-
-    def end(self) -> None:
-        """Give back what is held."""
-        self._desk.log.close()
 
     # What the prompt shows
 
@@ -107,7 +104,7 @@ class Repl:
         peer = self._desk.peer
         parts = [f"{peer.name} {_path_of(peer.target)}", f"#{self._desk.log.received}"]
         if not peer.is_open:
-            parts.append(peer.life.name.lower())
+            parts.append(peer.words)
         elif peer.rtts:
             parts.append(f"rtt {peer.rtts[-1] * 1000:.2f} ms")
         return " · ".join([*parts, "^R history", "^D close"])
