@@ -67,6 +67,15 @@ class DirectTransport(Protocol):
     the event loop's thread and, but for `drained`, comes back at once.
     """
 
+    def arrival(self) -> Awaitable[object] | None:
+        """What to await before asking again; None when there is something to `take`."""
+
+    def take(self) -> str | bytes | Message:
+        """The next message's payload; once there is none, the ASGI message that says how the connection ended.
+
+        It is for after the handshake, and only right after `arrival` gave None. Cancelling who awaits loses nothing.
+        """
+
     def listen(self, on_message: Callable[[str | bytes], None]) -> None:
         """From now on call `on_message` for each message as it is read; `receive` gives only the disconnect.
 

@@ -51,6 +51,7 @@ DEFAULT_MAX_FRAGMENTS: Final = 1024
 MIN_COMPRESSED_BYTES: Final = 256
 """A shorter message is sent as it is: compressing costs more than it saves, and zlib objects are made for nothing."""
 
+_UNBOUNDED: Final = 1 << 62
 _TEXT_HEADERS: Final = tuple(bytes((FIN | TEXT, length)) for length in range(126))
 _BINARY_HEADERS: Final = tuple(bytes((FIN | BINARY, length)) for length in range(126))
 
@@ -58,7 +59,7 @@ _BINARY_HEADERS: Final = tuple(bytes((FIN | BINARY, length)) for length in range
 class Connection(Receiver):
     """The state of one side. Every call is immediate; nothing is sent but what the calls give back."""
 
-    __slots__ = ("_deflate", "_is_plain", "_make_key", "_output", "close_sent")
+    __slots__ = ("_deflate", "_make_key", "_output", "_plain_bytes", "close_sent")
 
     def __init__(
         self,
@@ -73,7 +74,8 @@ class Connection(Receiver):
         super().__init__(role, max_message_bytes, max_fragments, deflate, keeps_end_apart=keeps_end_apart)
         self.close_sent: Close | None = None
         self._deflate = deflate
-        self._is_plain = self._is_server  # small frames go out as they are: neither masked nor compressed
+        # A smaller message goes out as it is, neither masked nor compressed.
+        self._plain_bytes = 0 if not self._is_server else _UNBOUNDED if deflate is None else MIN_COMPRESSED_BYTES
         self._make_key = make_key
         self._output: list[bytes] = []
 
@@ -82,14 +84,14 @@ class Connection(Receiver):
     def send_text(self, text: str) -> bytes:
         """The bytes of a text message. Raises StateError after a close, ValueError for a lone surrogate."""
         payload = text.encode()
-        if self._is_plain and len(payload) < 126 and self.close_sent is None:
-            return _TEXT_HEADERS[len(payload)] + payload
+        if len(payload) < self._plain_bytes and self.close_sent is None:
+            return _TEXT_HEADERS[len(payload)] + payload if len(payload) < 126 else encode_frame(FIN | TEXT, payload)
         return self._message(FIN | TEXT, payload)
 
     def send_bytes(self, data: bytes) -> bytes:
         """The bytes of a binary message. Raises StateError after a close."""
-        if self._is_plain and len(data) < 126 and self.close_sent is None:
-            return _BINARY_HEADERS[len(data)] + data
+        if len(data) < self._plain_bytes and self.close_sent is None:
+            return _BINARY_HEADERS[len(data)] + data if len(data) < 126 else encode_frame(FIN | BINARY, data)
         return self._message(FIN | BINARY, data)
 
     def send_fragments(self, message: str | bytes, sizes: Sequence[int]) -> list[bytes]:

@@ -8,6 +8,9 @@ from lihil.rfc6455.deflate import Deflate, TooBigError
 from lihil.rfc6455.events import ProtocolError
 from lihil.rfc6455.frames import CONTINUATION, RSV1, TEXT, apply_mask
 
+MAX_WHOLE_READ: Final = 65_543
+"""Bytes of the largest read that `only_masked_message` and `only_plain_message` take: 64 KiB less one, and a header."""
+
 _UTF8: Final = codecs.getincrementaldecoder("utf-8")
 
 

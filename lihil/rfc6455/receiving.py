@@ -1,7 +1,8 @@
 """Bytes become frames, frames become messages (RFC 6455, sections 5.2 to 5.4): the receiving half of a connection."""
 
 from abc import ABC, abstractmethod
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from lihil.rfc6455.close import CloseCode
 from lihil.rfc6455.deflate import Deflate
@@ -20,13 +21,15 @@ from lihil.rfc6455.frames import (
     TEXT,
     apply_mask,
 )
-from lihil.rfc6455.message import IncomingMessage, decoded, only_masked_message, only_plain_message
+from lihil.rfc6455.message import MAX_WHOLE_READ, IncomingMessage, decoded, only_masked_message, only_plain_message
 
 EVENT_BYTES: Final = 256
 """What an event costs besides its payload: a read of 256 KiB can hold 43,000 empty messages."""
 
 _UNBOUNDED: Final = 1 << 62
 _MAX_SHORT: Final = 125  # bytes of payload that need no longer length (section 5.2)
+WholeMessage: TypeAlias = Callable[[bytes], str | bytes | None]
+
 _OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 
 
@@ -37,7 +40,6 @@ class Receiver(ABC):
         "_budget",
         "_buffer",
         "_first",
-        "_has_buffered",
         "_header_bytes",
         "_held_error",
         "_incoming",
@@ -49,8 +51,9 @@ class Receiver(ABC):
         "_only_message",
         "_position",
         "_remaining",
-        "_whole_read_bytes",
+        "has_buffered",
         "state",
+        "whole_message",
     )
 
     def __init__(
@@ -77,23 +80,20 @@ class Receiver(ABC):
         self._buffer = b""
         self._position = 0
         self._later: list[bytes] = []
-        self._has_buffered = False
+        # Whether `receive(b"", n)` may give more: `max_bytes` was reached, or an end is kept apart.
+        self.has_buffered: bool = False
         self._budget = 0  # bytes of events that this call of `receive` may still give back
-        # While nothing is half received, a read of up to this size may be taken as a whole; 0 otherwise.
-        self._whole_read_bytes = 0
-        self._set_whole_read()
-        self._only_message = only_masked_message if self._is_server else only_plain_message
+        largest = max_message_bytes + self._header_bytes
+        self._only_message = _bounded(only_masked_message if self._is_server else only_plain_message, largest)
+        # The message when a read is exactly one, which nearly every read is, and nothing is half received; else None,
+        # and the read goes into `receive`. An attribute: the same as a method would cost every message a call more.
+        self.whole_message: WholeMessage = self._only_message
 
     @abstractmethod
     def _control_frame(self, opcode: int, payload: bytes, events: list[Event]) -> None: ...
 
     @abstractmethod
     def _fail(self, code: int, reason: str) -> Failure: ...
-
-    @property
-    def has_buffered(self) -> bool:
-        """Whether `receive(b"", n)` may give more: `max_bytes` was reached, or an end is kept apart."""
-        return self._has_buffered
 
     def receive(self, data: bytes, max_bytes: int | None = None) -> list[Event]:
         """The events in `data` and in what earlier calls left over.
@@ -104,8 +104,8 @@ class Receiver(ABC):
         After a close frame or a failure nothing is looked at any more (sections 5.5.1 and 7.1.7). A connection that
         keeps its end apart gives neither behind a message of the same call: until then the message can be answered.
         """
-        if len(data) <= self._whole_read_bytes and (max_bytes is None or max_bytes > 0):
-            message = self._only_message(data)
+        if max_bytes is None or max_bytes > 0:
+            message = self.whole_message(data)
             if message is not None:
                 return [message]
         events: list[Event] = []
@@ -127,7 +127,7 @@ class Receiver(ABC):
     def _hold(self, error: ProtocolError) -> None:
         self._forget()
         self._held_error = error
-        self._has_buffered = True
+        self.has_buffered = True
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         """Each byte is copied a bounded number of times, however small the budgets and the reads are."""
@@ -144,12 +144,9 @@ class Receiver(ABC):
             self._position = self._parse(self._buffer, 0, events)
         if self._budget > 0 or (self._position >= len(self._buffer) and not self._later):
             self._buffer, self._position = self._buffer[self._position :], 0
-        self._has_buffered = self._budget <= 0 and bool(self._buffer)
-        self._set_whole_read()
-
-    def _set_whole_read(self) -> None:
+        self.has_buffered = self._budget <= 0 and bool(self._buffer)
         is_idle = not self._buffer and self._incoming.opcode == CONTINUATION and self.state is not State.CLOSED
-        self._whole_read_bytes = self._max_bytes + self._header_bytes if is_idle else 0
+        self.whole_message = self._only_message if is_idle else _no_message
 
     def _parse(self, data: bytes, position: int, events: list[Event]) -> int:
         """Reads frames; gives back where it stopped: at the end, half a header or control frame, or the budget."""
@@ -273,8 +270,19 @@ class Receiver(ABC):
         """Drop what was received and not dealt with."""
         self._buffer = b""
         self._later.clear()
-        self._has_buffered = False
-        self._whole_read_bytes = 0
+        self.has_buffered = False
+        self.whole_message = _no_message
+
+
+def _no_message(data: bytes) -> None:
+    return None
+
+
+def _bounded(read: WholeMessage, largest: int) -> WholeMessage:
+    """`read` for reads of up to `largest` bytes, where a message that it takes could be larger."""
+    if largest > MAX_WHOLE_READ:
+        return read
+    return lambda data: read(data) if len(data) <= largest else None
 
 
 def _long_form(data: bytes, position: int, marker: int, start: int) -> tuple[int, int]:

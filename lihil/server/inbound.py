@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from typing import Final
 
-from lihil.asgi import WS_RECEIVE, Message
+from lihil.asgi import Message
 
 HIGH_BYTES: Final = 262_144
 """From here on nothing is read or inflated any more."""
@@ -17,15 +18,24 @@ OVERHEAD_BYTES: Final = 256
 
 
 class Inbound:
-    """A queue for the app. Once `end` was called and the queue is empty, it gives the last message for ever."""
+    """A queue for the app. Once `end` was called and the queue is empty, it gives the last message for ever.
+
+    Several tasks may wait; each message goes to one of them. One that is cancelled takes nothing with it:
+
+        while (arrival := inbound.arrival()) is not None:
+            await arrival
+        message = inbound.take()
+
+    Two plain calls instead of one coroutine: that would be a frame more for each message.
+    """
 
     __slots__ = ("_last", "_loop", "_messages", "_waiting", "size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.size: int = 0  # bytes
         self._loop = loop
-        self._messages: deque[tuple[Message, int]] = deque()
-        self._waiting: asyncio.Future[Message] | None = None
+        self._messages: deque[str | bytes] = deque()
+        self._waiting: asyncio.Future[None] | None = None
         self._last: Message | None = None
 
     @property
@@ -43,61 +53,44 @@ class Inbound:
         """Whether the app waits for the next message."""
         return self._waiting is not None and not self._waiting.done()
 
-    def put(self, message: Message, payload_bytes: int) -> None:
-        """Add a message, or hand it to the app that waits; after the end it is dropped, for nobody takes it."""
+    def put(self, payload: str | bytes) -> None:
+        """Add a message; after the end it is dropped, for nobody takes it."""
         if self._last is not None:
             return
+        self._messages.append(payload)
+        self.size += len(payload) + OVERHEAD_BYTES
         waiting = self._waiting
         if waiting is not None and not waiting.done():
-            waiting.set_result(message)
-            return
-        size = payload_bytes + OVERHEAD_BYTES
-        self._messages.append((message, size))
-        self.size += size
+            waiting.set_result(None)
 
     def end(self, message: Message) -> None:
         """Say what the app gets once the queue is empty; the first call counts."""
         if self._last is None:
             self._last = message
             if self._waiting is not None and not self._waiting.done():
-                self._waiting.set_result(message)
+                self._waiting.set_result(None)
 
     def drain(self) -> list[str | bytes]:
-        """The payloads of all the peer's messages that wait, taken at once."""
-        taken = [_payload(message) for message, _ in self._messages if message["type"] == WS_RECEIVE]
+        """All messages that wait, taken at once."""
+        taken = list(self._messages)
         self._messages.clear()
         self.size = 0
         return taken
 
-    async def get(self) -> Message:
-        """The next message, at once when one waits. Several tasks may ask; each message goes to one of them."""
-        while not self._messages:
-            if self._last is not None:
-                return self._last
-            if self._waiting is not None:
-                await asyncio.wait([self._waiting])
-                continue
-            waiting: asyncio.Future[Message] = self._loop.create_future()
-            self._waiting = waiting
-            try:
-                return await waiting
-            except asyncio.CancelledError:
-                self._put_back(waiting)
-                raise
-            finally:
-                self._waiting = None
-        message, size = self._messages.popleft()
-        self.size -= size
-        return message
+    def arrival(self) -> Awaitable[object] | None:
+        """What to await before asking again; None when there is something to take."""
+        if self._messages or self._last is not None:
+            return None
+        waiting = self._waiting
+        if waiting is not None and not waiting.done():
+            return asyncio.wait([waiting])  # another task's: its cancellation is not ours
+        self._waiting = waiting = self._loop.create_future()
+        return waiting
 
-    def _put_back(self, waiting: asyncio.Future[Message]) -> None:
-        """What was handed over to a task that was cancelled before it looked at it is the next message again."""
-        if not waiting.cancelled() and (message := waiting.result()) is not self._last:
-            size = len(_payload(message)) + OVERHEAD_BYTES
-            self._messages.appendleft((message, size))
-            self.size += size
-
-
-def _payload(message: Message) -> str | bytes:
-    payload: str | bytes = message["text"] if "text" in message else message.get("bytes", b"")
-    return payload
+    def take(self) -> str | bytes | Message:
+        """The next payload, or the message that says how the connection ended. Raises IndexError when empty."""
+        if self._last is not None and not self._messages:
+            return self._last
+        payload = self._messages.popleft()
+        self.size -= len(payload) + OVERHEAD_BYTES
+        return payload

@@ -12,7 +12,7 @@ Both directions are bounded in bytes: reading stops while the app is behind, `se
 import asyncio
 import logging
 from asyncio import TimerHandle
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -91,7 +91,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._timer: TimerHandle | None = None
         self._answer_timer: TimerHandle | None = None
         self._awaits_pong = False
+        self._has_told_connect = False
         self._on_message: Callable[[str | bytes], None] | None = None
+        self._deliver: Callable[[str | bytes], None] = self._inbound.put
+        # The queue's own calls, as long as nothing is left to do when the app asks: a frame less, twice a message.
+        self.arrival: Callable[[], Awaitable[object] | None] = self._inbound.arrival
+        self.take: Callable[[], str | bytes | Message] = self._inbound.take
 
     # What the transport calls
 
@@ -100,11 +105,19 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_state.connections.add(self)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        if self._is_accepted:
+        if not self._is_accepted:
+            self._read_early(data)
+            return
+        message = None if self._is_behind else self._connection.whole_message(data)
+        if message is None:
             self._take(data)
-            if self._inbound.size >= HIGH_BYTES or self._connection.has_buffered:
-                self._settle()
-        elif self._phase is Phase.HEAD:
+        else:
+            self._deliver(message)
+        if self._inbound.size >= HIGH_BYTES or self._writable is not None or self._connection.has_buffered:
+            self._settle()
+
+    def _read_early(self, data: bytes) -> None:
+        if self._phase is Phase.HEAD:
             self._read_head(data)
         elif self._phase is not Phase.OVER:
             self._early += data
@@ -113,6 +126,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server_state.connections.discard(self)
         self._is_lost = True
+        self._deliver = self._inbound.put  # lets go of the listener, and of itself
         self._set_timer(None)
         self._stop_answer_timer()
         self._leave()
@@ -164,7 +178,6 @@ class WebSocketProtocol(asyncio.Protocol):
         self._scope = make_scope(
             head, self._offer, self._transport, self._config, state=self._app_state, extensions=extensions
         )
-        self._inbound.put({"type": WS_CONNECT}, 0)
         task = self._loop.create_task(self._run_app())
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
@@ -238,11 +251,17 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # What the app calls
 
-    def receive(self) -> Coroutine[Any, Any, Message]:
-        """ASGI receive, to be awaited at once. A coroutine function would be one frame more for each message."""
-        if self._is_behind:
-            self._catch_up()
-        return self._inbound.get()
+    async def receive(self) -> Message:
+        """ASGI receive."""
+        if not self._has_told_connect:
+            self._has_told_connect = True
+            return {"type": WS_CONNECT}
+        while (arrival := self.arrival()) is not None:
+            await arrival
+        payload = self._inbound.take()
+        if isinstance(payload, str):
+            return {"type": WS_RECEIVE, "text": payload}
+        return {"type": WS_RECEIVE, "bytes": payload} if isinstance(payload, bytes) else payload
 
     async def send(self, message: Message) -> None:
         """ASGI send. Raises PeerGoneError when the peer has gone, RuntimeError for a message out of order."""
@@ -279,8 +298,9 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def listen(self, on_message: Callable[[str | bytes], None]) -> None:
         self._on_message = on_message
+        self._deliver = self._hand_over
         for payload in self._inbound.drain():
-            self._hand_over(on_message, payload)
+            self._hand_over(payload)
         self._regulate()
 
     def send_now(self, payload: str | bytes) -> bool:
@@ -308,15 +328,10 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Read frames until the app is behind by HIGH_BYTES; the rest waits and is not even inflated."""
-        inbound, on_message = self._inbound, self._on_message
-        for event in self._connection.receive(data, HIGH_BYTES - inbound.size if self._is_open else HIGH_BYTES):
-            kind = type(event)
-            if on_message is not None and (kind is str or kind is bytes):
-                self._hand_over(on_message, cast("str | bytes", event))
-            elif kind is str:
-                inbound.put({"type": WS_RECEIVE, "text": event}, len(cast(str, event)))
-            elif kind is bytes:
-                inbound.put({"type": WS_RECEIVE, "bytes": event}, len(cast(bytes, event)))
+        room = HIGH_BYTES - self._inbound.size if self._is_open else HIGH_BYTES
+        for event in self._connection.receive(data, room):
+            if isinstance(event, str | bytes):
+                self._deliver(event)
             else:
                 self._control(event)
 
@@ -330,15 +345,15 @@ class WebSocketProtocol(asyncio.Protocol):
             self._take(b"")
         self._regulate()
 
-    def _hand_over(self, on_message: Callable[[str | bytes], None], payload: str | bytes) -> None:
-        if not self._is_open:
-            return
-        try:
-            on_message(payload)
-        except Exception as exc:
-            logger.error("Exception in a WebSocket listener\n", exc_info=exc)
-            if self._is_open:
-                self._begin_close(CloseCode.INTERNAL_ERROR, "")
+    def _hand_over(self, payload: str | bytes) -> None:
+        """What is delivered to a listener: one that fails ends the connection."""
+        if self._is_open and self._on_message is not None:
+            try:
+                self._on_message(payload)
+            except Exception as exc:
+                logger.error("Exception in a WebSocket listener\n", exc_info=exc)
+                if self._is_open:
+                    self._begin_close(CloseCode.INTERNAL_ERROR, "")
 
     def _control(self, event: Event) -> None:
         if isinstance(event, Pong) and self._awaits_pong:
@@ -383,11 +398,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Flow control
 
-    def _catch_up(self) -> None:
+    def _arrival_behind(self) -> Awaitable[object] | None:
         """The app asks for more: go on with what was held back for it."""
         if self._inbound.is_empty:
             self._go_on()
         self._regulate()
+        return self._inbound.arrival()
 
     @property
     def _has_buffered(self) -> bool:
@@ -415,6 +431,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._is_reading = True
             self._transport.resume_reading()
         self._is_behind = self._has_buffered or not self._is_reading
+        self.arrival = self._arrival_behind if self._is_behind else self._inbound.arrival
         if self._has_buffered and self._is_reading:
             if self._answer_timer is None:
                 self._answer_timer = self._loop.call_later(self.answer_timeout_s, self._stop_waiting)

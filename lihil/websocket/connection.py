@@ -16,7 +16,6 @@ from lihil.asgi import (
     WS_DENIAL,
     WS_DENIAL_BODY,
     WS_DENIAL_START,
-    WS_RECEIVE,
     WS_SEND,
     Message,
 )
@@ -79,17 +78,16 @@ class WebSocket(Link, Generic[In, Out]):
         self._phase = Phase.OPEN
         await self._transmit({"type": WS_ACCEPT, "subprotocol": subprotocol, "headers": fields})
 
-    async def send(self, message: Out) -> None:
+    def send(self, message: Out) -> Coroutine[Any, Any, None]:
         """Send an Out; on a plain WebSocket an ASGI message. Raises as the call of the same meaning does.
 
         An Out raises as send_text does, and TypeError or NotImplementedError for a value that has no form.
         """
         if self.codecs is None:
-            await self._send_asgi(message)  # type: ignore[arg-type]
-            return
+            return self._send_asgi(message)  # type: ignore[arg-type]
         if self.codec is None:
             self._refuse_send("send")
-        await self.send_payload(self.codec.encode(message))
+        return self.send_payload(self.codec.encode(message))
 
     async def _send_asgi(self, message: Message) -> None:
         kind = message["type"]
@@ -135,7 +133,7 @@ class WebSocket(Link, Generic[In, Out]):
         """As receive_message; the end of the connection ends the loop."""
         try:
             while True:
-                payload: Any = await self._received(self._payload_of)
+                payload: Any = await self.payload()
                 codec = self.codec
                 if codec is None:
                     return payload  # type: ignore[no-any-return]
@@ -268,13 +266,6 @@ class WebSocket(Link, Generic[In, Out]):
         else:
             self._is_denying = bool(message.get("more_body", False))
         await self._transmit(message)
-
-    def _payload_of(self, message: Message) -> Payload:
-        if message["type"] != WS_RECEIVE:
-            raise self.gone()
-        text: str | None = message.get("text")
-        data: Payload = message["bytes"] if text is None else text
-        return data
 
     def _bytes_of(self, message: Message) -> bytes:
         data = self._payload_of(message)

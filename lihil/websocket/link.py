@@ -96,15 +96,42 @@ class Link(HTTPConnection):
         """The next message as text; one sent as binary is decoded. Raises WebSocketDisconnect, UnicodeDecodeError."""
         if self._phase is not OPEN or self._read_ahead is not None:
             return await self._received(self._text_of)
-        # What _received does, in place: this is the one call that most handlers make for each message.
+        # What `payload` does, in place: this is the one call that most handlers make for each message.
         self.receives += 1
         self.receiving += 1
         try:
-            message = await self._receive()
+            if self.direct is None:
+                message: str | bytes | Message = await self._receive()
+            else:
+                while (arrival := self.direct.arrival()) is not None:
+                    await arrival
+                message = self.direct.take()
         finally:
             self.receiving -= 1
+        if isinstance(message, str):
+            return message
+        return message.decode() if isinstance(message, bytes) else self._text_of(self._noted(message))
+
+    async def payload(self) -> str | bytes:
+        """The next message as it came. Raises WebSocketDisconnect."""
+        if self._phase is not OPEN or self._read_ahead is not None or self.direct is None:
+            return await self._received(self._payload_of)
+        self.receives += 1
+        self.receiving += 1
+        try:
+            while (arrival := self.direct.arrival()) is not None:
+                await arrival
+            message = self.direct.take()
+        finally:
+            self.receiving -= 1
+        return message if isinstance(message, str | bytes) else self._payload_of(self._noted(message))
+
+    def _payload_of(self, message: Message) -> str | bytes:
+        if message["type"] != WS_RECEIVE:
+            raise self.gone()
         text: str | None = message.get("text")
-        return self._text_of(self._noted(message)) if text is None else text
+        data: str | bytes = message["bytes"] if text is None else text
+        return data
 
     def _text_of(self, message: Message) -> str:
         if message["type"] != WS_RECEIVE:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any, Union, cast
 
 from starlette.exceptions import HTTPException
 
-from lihil.asgi import WS_RECEIVE, DirectTransport
+from lihil.asgi import DirectTransport
 from lihil.binding.listening import MessageCall, compile_listener
 from lihil.binding.plan import Plan
 from lihil.binding.signature import MessageTypes, Signature, bind
@@ -125,11 +126,10 @@ class Answer:
 async def _ask(ws: WebSocket, answer: Answer, *, is_immediate: bool) -> None:
     """Receive, call, send, until the peer goes or the listener has closed."""
     while ws.phase is OPEN:
-        message = await ws.receive()
-        if message["type"] != WS_RECEIVE:
+        try:
+            payload = await ws.payload()
+        except WebSocketDisconnect:
             return
-        text = message.get("text")
-        payload: Payload = message["bytes"] if text is None else text
         reply = answer.at_once(payload) if is_immediate else await answer.in_time(payload)
         if reply is not None and ws.phase is OPEN:
             with suppress(WebSocketDisconnect):
@@ -139,31 +139,28 @@ async def _ask(ws: WebSocket, answer: Answer, *, is_immediate: bool) -> None:
 async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> None:
     """Let the server call, and wait for the peer to go. What a listener raises is raised here."""
     with Interruption() as interruption:
+        answer_at_once, send_now = answer.at_once, direct.send_now
 
         def on_message(payload: Payload) -> None:
             if interruption.exc is not None:
                 return
             try:
-                reply = answer.at_once(payload)
+                reply = answer_at_once(payload)
             except Exception as exc:
                 interruption.interrupt(exc)
                 return
             if reply is not None:
-                _send(direct, reply)
+                try:
+                    send_now(reply)
+                except OSError:
+                    return  # the peer has gone, and `receive` tells so next
 
         # Middlewares and dependencies may have set context variables: a listener sees them on either way.
         context = copy_context()
-        direct.listen(lambda payload: context.run(on_message, payload))
+        direct.listen(partial(context.run, on_message))  # type: ignore[call-arg]  # typeshed: ParamSpec
         if interruption.exc is not None:
             raise interruption.exc
         await ws.receive()  # nothing but the disconnect comes here any more
-
-
-def _send(direct: DirectTransport, reply: Payload) -> None:
-    try:
-        direct.send_now(reply)
-    except OSError:
-        return  # the peer has gone, and `receive` tells so next
 
 
 def _joined(sends: list[Any]) -> Any:

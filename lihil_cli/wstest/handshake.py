@@ -66,11 +66,15 @@ class Refusal:
 
 
 class RefusedError(Exception):
-    """The server answered the handshake, but not with a WebSocket; `refusal` is None when it was no clean HTTP."""
+    """The server answered the handshake, but not with a WebSocket; `refusal` is None when it was no clean HTTP.
+
+    `failure` is the app's exception, where there is one and it runs in this process.
+    """
 
     def __init__(self, message: str, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.refusal = refusal
+        self.failure: BaseException | None = None
 
 
 class CannotConnectError(Exception):

@@ -37,6 +37,7 @@ from lihil_cli.wstest.protocol import (
 from lihil_cli.wstest.target import Target, follow_redirect, is_same_server
 from lihil_cli.wstest.trace import Frame
 from lihil_cli.wstest.wire import Wire
+from lihil_cli.wstest.wired import WireConnection
 
 __all__ = [
     "CannotConnectError",
@@ -63,8 +64,10 @@ _OFFER = DeflateOptions()
 async def open_connection(target: Target, handshake: Handshake, report: Callable[[str], None]) -> Connection:
     """Connect and shake hands within `open_timeout_s` in all, following redirects, each of which is told to `report`.
 
-    Raises CannotConnectError, RefusedError.
+    An app in this process is called instead, where the target says so. Raises CannotConnectError, RefusedError.
     """
+    if target.app is not None:
+        return await target.app.connect(target, handshake)
     try:
         async with asyncio.timeout(handshake.open_timeout_s):
             return await _follow(target, handshake, report)
@@ -72,11 +75,11 @@ async def open_connection(target: Target, handshake: Handshake, report: Callable
         raise CannotConnectError(f"{target.address} gave no answer within {handshake.open_timeout_s:g} s") from None
 
 
-async def _follow(target: Target, handshake: Handshake, report: Callable[[str], None]) -> Connection:
+async def _follow(target: Target, handshake: Handshake, report: Callable[[str], None]) -> WireConnection:
     here = target
     for _ in range(MAX_REDIRECTS + 1):
         outcome = await _attempt(here, handshake)
-        if isinstance(outcome, Connection):
+        if isinstance(outcome, WireConnection):
             return outcome
         location = _location_of(outcome)
         if location is None or not handshake.follows_redirects:
@@ -101,7 +104,7 @@ def _without_credentials(handshake: Handshake) -> Handshake:
     return replace(handshake, headers=(), tls=tls)
 
 
-async def _attempt(target: Target, handshake: Handshake) -> Connection | Refusal:
+async def _attempt(target: Target, handshake: Handshake) -> WireConnection | Refusal:
     """One handshake, with its troubles in words."""
     try:
         return await _shake_hands(target, handshake)
@@ -121,7 +124,7 @@ async def _attempt(target: Target, handshake: Handshake) -> Connection | Refusal
         raise RefusedError(f"{target.address} gave no valid answer to the handshake: {error}") from None
 
 
-async def _shake_hands(target: Target, handshake: Handshake) -> Connection | Refusal:
+async def _shake_hands(target: Target, handshake: Handshake) -> WireConnection | Refusal:
     wire = await dial(target, handshake)
     try:
         key = b64encode(os.urandom(16)).decode()
@@ -161,7 +164,7 @@ def request_of(target: Target, handshake: Handshake, key: str) -> bytes:
     )
 
 
-def _opened(wire: Wire, head: Head, handshake: Handshake, key: str) -> Connection:
+def _opened(wire: Wire, head: Head, handshake: Handshake, key: str) -> WireConnection:
     agreement = read_answer(
         head, key, subprotocols=handshake.subprotocols, deflate_offer=_OFFER if handshake.compression else None
     )
@@ -170,8 +173,9 @@ def _opened(wire: Wire, head: Head, handshake: Handshake, key: str) -> Connectio
         max_message_bytes=_UNLIMITED if handshake.max_bytes is None else handshake.max_bytes,
         max_fragments=_MAX_FRAGMENTS,
         deflate=None if agreement.deflate is None else Deflate(agreement.deflate, is_server=False),
+        keeps_end_apart=True,
     )
-    return Connection(
+    return WireConnection(
         wire,
         protocol,
         _response_of(head),

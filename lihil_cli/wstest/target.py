@@ -3,10 +3,13 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
 from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.connection import Connection
+from lihil_cli.wstest.handshake import Handshake
 
 DEFAULT_SERVER = "ws://127.0.0.1:8000"
 
@@ -24,12 +27,20 @@ _ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa:
 class Target:
     """A ws:// or wss:// URL; with `uds` the connection goes through that Unix socket instead of the URL's host.
 
-    `running` tells whether a running dev server gave the address; `shown` is the URL without a password.
+    With `app` there is no connection at all: the app in this process is called. `running` tells whether a running dev
+    server gave the address; `shown` is the URL without a password.
     """
 
     url: str
     uds: str | None = None
     running: bool = False
+    app: "App | None" = None
+
+    @property
+    def path(self) -> str:
+        """Path and query, as they are sent."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     @property
     def shown(self) -> str:
@@ -38,7 +49,9 @@ class Target:
 
     @property
     def address(self) -> str:
-        """Where the connection goes: `host:port`, or the path of the Unix socket."""
+        """Where the connection goes: `host:port`, the path of the Unix socket, or the app's name."""
+        if self.app is not None:
+            return self.app.label
         return self.uds or urlsplit(self.url).netloc.rpartition("@")[2]
 
     @property
@@ -53,13 +66,22 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether the connection stays on this machine, and so never goes through a proxy."""
-        if self.uds is not None:
+        if self.uds is not None or self.app is not None:
             return True
         host = urlsplit(self.url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == "localhost" or host.endswith(".localhost")
+
+
+class App(Protocol):
+    """An app in this process (`lihil_cli.wstest.inprocess`)."""
+
+    label: str
+
+    async def connect(self, target: Target, handshake: Handshake) -> Connection:
+        """Shake hands with the app."""
 
 
 def resolve_target(text: str, server: DevFile | None, *, base: str | None, port: int | None) -> Target:

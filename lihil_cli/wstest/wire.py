@@ -96,12 +96,16 @@ class Wire(asyncio.Protocol):
 
     def pause(self, reason: str) -> None:
         """Read nothing more until every reason has gone: TCP makes the peer wait."""
+        if reason in self._reasons_to_pause:
+            return
         self._reasons_to_pause.add(reason)
         if self._transport is not None and not self._lost.done():
             self._transport.pause_reading()
 
     def resume(self, reason: str) -> None:
         """Take back a `pause`."""
+        if reason not in self._reasons_to_pause:
+            return
         self._reasons_to_pause.discard(reason)
         if not self._reasons_to_pause and self._transport is not None and not self._lost.done():
             self._transport.resume_reading()

@@ -327,6 +327,33 @@ def test_a_listener_gets_what_waits_and_what_comes() -> None:
     asyncio.run(talk())
 
 
+def test_a_listener_hears_no_more_while_its_peer_does_not_read() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        short = direct(script)
+
+        def answer(message: str | bytes) -> None:
+            short.send_now(message)
+            transport.buffered += len(message)
+            if transport.buffered == len(message):
+                protocol.pause_writing()
+
+        short.listen(answer)
+        for _ in range(HIGH_BYTES // 1000):  # one message in each read, as a client sends that types
+            assert transport.is_reading()
+            protocol.data_received(text("x" * 1000))
+        protocol.data_received(text("x" * 1000))
+        assert not transport.is_reading()
+        transport.buffered = 0
+        protocol.resume_writing()
+        assert transport.is_reading()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
 def test_a_listener_that_raises_ends_the_connection_and_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
     async def talk() -> None:
         script = Script()
