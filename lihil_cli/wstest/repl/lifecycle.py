@@ -76,7 +76,7 @@ def close_peer(desk: Desk, event: Closed, now: float) -> list[Action]:
 
 def _after_drop(desk: Desk, peer: Peer) -> list[Action]:
     peer.is_dropped, peer.code = False, ExitCode.OK
-    peer.life = Life.ENDED if desk.is_leaving else Life.IDLE
+    peer.life = peer.lost_by = Life.ENDED if desk.is_leaving else Life.IDLE
     peer.retry_at = None
     told = desk.note("dropped without a close: the server sees 1006; /reconnect connects again", "end", peer.name)
     return told + (desk.end_if_over() if desk.is_leaving else [])
