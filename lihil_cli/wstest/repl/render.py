@@ -111,10 +111,11 @@ def delta_text(seconds: float) -> str:
 def _hang(
     head: Line, lines: Iterable[Line], width: int, more: Line | None = None, *, words: bool = False
 ) -> Iterator[Line]:
-    """The rows of `lines`, the first behind `head`, all others behind an indent or `more`."""
-    rest: Line = [("", _INDENT)] if more is None else more
+    """The rows of `lines`: the first behind `head`, a further line behind `more`, the rest of one behind an indent."""
+    indent: Line = [("", _INDENT)]
     lead = head
     for line in lines:
-        for row in wrap(line, width - width_of(lead), width - width_of(rest), words=words):
+        for row in wrap(line, width - width_of(lead), width - len(_INDENT), words=words):
             yield [*lead, *row]
-            lead = rest
+            lead = indent
+        lead = more or indent

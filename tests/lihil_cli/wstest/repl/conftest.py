@@ -1,6 +1,7 @@
 """The terminal's decisions at work without a terminal: events go in, and what is shown comes out as text."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.look import Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
+from tests.lihil_cli.wstest.repl.person import Person, Sit
 
 URL = "ws://127.0.0.1:8000/chat"
 
@@ -116,3 +118,17 @@ def bench(make_bench: MakeBench) -> Bench:
     ready.shown.clear()
     ready.screen.clear()
     return ready
+
+
+@pytest.fixture
+def sit(tmp_path: Path) -> Iterator[Sit]:
+    """Sit down at a terminal in `tmp_path`."""
+    opened: list[Person] = []
+
+    def start(columns: int, *arguments: str, **environ: str) -> Person:
+        opened.append(Person(columns, tmp_path, *arguments, **environ))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

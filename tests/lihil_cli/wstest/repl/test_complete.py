@@ -33,8 +33,7 @@ def offered(before: str, words: Words = WORDS) -> list[str]:
         ("@", ["@ws ", "@bob "]),
         ("/help fr", ["/help fragment", "/help frames"]),
         ("/use b", ["/use bob"]),
-        ("/close 100", ["/close 1000", "/close 1001", "/close 1002", "/close 1003", "/close 1007", "/close 1008"][:4]
-         + ["/close 1007", "/close 1008", "/close 1009"]),
+        ("/close 101", ["/close 1010", "/close 1011", "/close 1012", "/close 1013", "/close 1014"]),
         ("/only i", ["/only in"]),
         ("/frames o", ["/frames on", "/frames off"]),
         ("/keys v", ["/keys vi"]),

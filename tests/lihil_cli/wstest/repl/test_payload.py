@@ -56,8 +56,16 @@ def test_the_parts_of_json_have_styles() -> None:
     (line,) = payload_lines('{"k":"v","n":-1.5,"t":true}', 80)
     styles = {text: style for style, text in line}
     assert styles == {
-        **{"{": "", "}": "", ":": "", ",": ""},
-        **{'"k"': "key", '"n"': "key", '"t"': "key", '"v"': "string", "-1.5": "number", "true": "literal"},
+        "{": "",
+        "}": "",
+        ":": "",
+        ",": "",
+        '"k"': "key",
+        '"n"': "key",
+        '"t"': "key",
+        '"v"': "string",
+        "-1.5": "number",
+        "true": "literal",
     }
 
 

@@ -91,7 +91,12 @@ def test_one_direction_can_be_hidden(bench: Bench) -> None:
     bench.type("hello")
     bench.receive("hi")
     bench.type("/only all")
-    assert bench.shown == ["  what arrives is shown", "  what is sent is shown", "› hello", "  both directions are shown"]
+    assert bench.shown == [
+        "  what arrives is shown",
+        "  what is sent is shown",
+        "› hello",
+        "  both directions are shown",
+    ]
 
 
 def test_a_pause_hides_what_arrives(bench: Bench) -> None:

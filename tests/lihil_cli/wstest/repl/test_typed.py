@@ -6,7 +6,9 @@ from lihil_cli.wstest.repl.commands import USAGES, Mistake, Plain, Say
 from lihil_cli.wstest.repl.typed import is_complete, parse_typed
 
 
-@pytest.mark.parametrize("text", ["hello", "", " ", "é\u202e", '{"a": 1}', "hello /quit", "two\nlines", "@ bob", "@bob"])
+@pytest.mark.parametrize(
+    "text", ["hello", "", " ", "é\u202e", '{"a": 1}', "hello /quit", "two\nlines", "@ bob", "@bob"]
+)
 def test_ordinary_text_is_sent_as_it_is(text: str) -> None:
     assert parse_typed(text) == Say(text, text)
 

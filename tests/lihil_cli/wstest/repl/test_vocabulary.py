@@ -40,7 +40,9 @@ def test_the_websocket_routes_are_read_with_what_they_receive() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [b"", b"nonsense", b"{}", b"[]", b'{"routes":[5]}', b'{"routes":[{"kind":"websocket"}]}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense", b"{}", b"[]", b'{"routes":[5]}', b'{"routes":[{"kind":"websocket"}]}']
+)
 def test_what_is_no_schema_says_nothing(text: bytes) -> None:
     assert parse_schema(text) == Vocabulary()
 
