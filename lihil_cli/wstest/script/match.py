@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from lihil_cli.wstest.close_codes import meaning_of
 from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.captures import Captures, UnlikeError
-from lihil_cli.wstest.script.difference import Difference, Message, Span, text_span
-from lihil_cli.wstest.script.pattern import compile_regex, parse_pattern, scan_pattern
-from lihil_cli.wstest.script.source import SourceError
-from lihil_cli.wstest.script.template import UnknownNameError, Variable, names_in, quote, value_text
-from lihil_cli.wstest.script.tree import (
+from lihil_cli.wstest.script.patterns.captures import Captures, UnlikeError
+from lihil_cli.wstest.script.patterns.difference import Difference, Message, Span, text_span
+from lihil_cli.wstest.script.patterns.pattern import compile_regex, parse_pattern, scan_pattern
+from lihil_cli.wstest.script.patterns.source import SourceError
+from lihil_cli.wstest.script.patterns.template import UnknownNameError, Variable, names_in, quote, value_text
+from lihil_cli.wstest.script.patterns.tree import (
     AnyPattern,
     BinaryPattern,
     Body,
@@ -38,7 +38,7 @@ from lihil_cli.wstest.script.tree import (
     TextPattern,
     Words,
 )
-from lihil_cli.wstest.script.values import TIME, UUID, compare_value, read_json
+from lihil_cli.wstest.script.patterns.values import TIME, UUID, compare_value, read_json
 
 __all__ = [
     "Difference",
@@ -203,10 +203,12 @@ def _compare_close(pattern: ClosePattern, message: Closed, names: Captures) -> N
     if pattern.code not in {None, message.code}:
         came = f"{message.code} ({meaning_of(message.code)})"
         raise UnlikeError(f"the close code is {came}, expected {pattern.code}", code)
-    reason = Span(code.end + 1, _everything(message).end)
+    end = _everything(message).end
+    reason = Span(min(code.end + 1, end), end)
     match pattern.reason:
         case Words(template) if names.fill(template) != message.reason:
-            raise UnlikeError(f"the close reason is {quote(message.reason)}", reason)
+            said = f"is {quote(message.reason)}" if message.reason else "is left out"
+            raise UnlikeError(f"the close reason {said}", reason)
         case Regex():
             _search(pattern.reason, message.reason, reason, names)
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.captures import is_same
-from lihil_cli.wstest.script.difference import visible
 from lihil_cli.wstest.script.match import Difference, Match, Message, match, parse_pattern, pattern_of, shown
-from lihil_cli.wstest.script.values import read_json
+from lihil_cli.wstest.script.patterns.captures import is_same
+from lihil_cli.wstest.script.patterns.difference import visible
+from lihil_cli.wstest.script.patterns.values import read_json
 
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 SAID = '{"type":"said","from":1,"text":"hi there"}'
@@ -169,6 +169,12 @@ def test_a_message_nested_beyond_what_can_be_read_is_no_json() -> None:
 def test_what_is_captured(pattern: str, message: Message, captures: dict[str, object] | None) -> None:
     outcome = outcome_of(pattern, message)
     assert (dict(outcome.captures) if isinstance(outcome, Match) else None) == captures
+
+
+def test_a_typed_pattern_may_leave_out_what_does_not_matter() -> None:
+    pattern = parse_pattern('{"a": {"b": 1}}', is_subset=True)
+    assert isinstance(match(pattern, '{"a": {"b": 1, "c": 2}, "d": 3}'), Match)
+    assert isinstance(match(pattern, '{"a": {"b": 2}}'), Difference)
 
 
 def test_captures_known_before_are_kept() -> None:

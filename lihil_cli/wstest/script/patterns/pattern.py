@@ -11,9 +11,9 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from lihil_cli.wstest.script.source import Cursor
-from lihil_cli.wstest.script.template import Template, Variable, names_in, split_template
-from lihil_cli.wstest.script.tree import (
+from lihil_cli.wstest.script.patterns.source import Cursor
+from lihil_cli.wstest.script.patterns.template import Template, Variable, names_in, split_template
+from lihil_cli.wstest.script.patterns.tree import (
     KINDS,
     AnyPattern,
     BinaryPattern,
@@ -44,15 +44,19 @@ _WORDS = re.compile(r"(true|false|null)(?![0-9A-Za-z_])")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DIGITS = re.compile(r"[0-9A-Fa-f \t]*")
 _CLOSE = re.compile(r'close(?=[ \t]*$|[ \t]+[0-9"/#])')
-_CODE = re.compile(r"[0-9]+")
+_CODE = re.compile(r"[0-9]{1,9}")
+_EXACT_VALUES = 'a value: "text", 1, true, null, {...}, [...] or ${name}'
 _VALUES = 'a value: "text", 1, true, null, {...}, [...], <int>, /regex/, ${name} or ...'
 
 
-def parse_pattern(text: str) -> Pattern:
-    """The pattern that the whole of `text` is. Raises SourceError with the offset of the mistake."""
+def parse_pattern(text: str, *, is_subset: bool = False) -> Pattern:
+    """The pattern that the whole of `text` is. Raises SourceError with the offset of the mistake.
+
+    With `is_subset` every object may have other keys as well, as if `...` stood in each: for patterns that are typed.
+    """
     cursor = Cursor(text)
     cursor.skip_blank()
-    pattern = scan_pattern(cursor, len(text))
+    pattern = _Scanner(cursor, is_subset=is_subset).scan(len(text))
     cursor.skip_blank()
     if not cursor.is_at_end:
         raise cursor.error("the pattern has ended before this", expected='the end, or text: "..." for exact text')
@@ -65,6 +69,11 @@ def scan_pattern(cursor: Cursor, text_end: int) -> Pattern:
     Raises SourceError.
     """
     return _Scanner(cursor).scan(text_end)
+
+
+def scan_exact_json(cursor: Cursor) -> None:
+    """Step over an object or array as it is sent: with variables, without matchers. Raises SourceError."""
+    _Scanner(cursor, is_exact=True).scan(cursor.at)
 
 
 def compile_regex(source: str, flags: int) -> re.Pattern[str]:
@@ -92,18 +101,23 @@ def scan_string(cursor: Cursor) -> Template:
 
 def scan_bytes(cursor: Cursor, end: int) -> bytes:
     """Read pairs of hexadecimal digits, spaced or not, up to the offset `end`. Raises SourceError."""
-    found = cursor.take_match(_DIGITS, end)
+    cursor.skip_space()
+    at = cursor.at
+    digits = cursor.take_span(_DIGITS, end)
     try:
-        return bytes.fromhex("" if found is None else found.group())
+        return bytes.fromhex(digits)
     except ValueError:
-        raise cursor.error("these are no whole bytes", expected="pairs of hexadecimal digits, such as 00 ff") from None
+        expected = "pairs of hexadecimal digits, such as 00 ff"
+        raise cursor.error("these are no whole bytes", at=at, expected=expected) from None
 
 
 class _Scanner:
-    """Reads one pattern, and notes the names in it."""
+    """Reads one pattern, and notes the names in it; with `is_exact`, JSON without matchers."""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, *, is_exact: bool = False, is_subset: bool = False) -> None:
         self._cursor = cursor
+        self._is_exact = is_exact
+        self._is_subset = is_subset
         self._captures: set[str] = set()
         self._uses: set[str] = set()
 
@@ -173,9 +187,9 @@ class _Scanner:
         cursor.skip_space()
         at = cursor.at
         number = cursor.take_match(_CODE)
-        if number is not None and not 1000 <= int(number.group()[:9]) <= 4999:
-            raise cursor.error(f"{number.group()[:9]} is no close code", at=at, expected="a number from 1000 to 4999")
         code = None if number is None else int(number.group())
+        if code is not None and not 1000 <= code <= 4999:
+            raise cursor.error(f"{code} is no close code", at=at, expected="a number from 1000 to 4999")
         cursor.skip_space()
         if cursor.peek('"'):
             return ClosePattern(code, Words(self._used(scan_string(cursor))))
@@ -191,7 +205,7 @@ class _Scanner:
             return self._members(depth)
         if cursor.take("["):
             return self._elements(depth)
-        if cursor.take("..."):
+        if self._takes_dots():
             return Hole("any")
         return self._leaf()
 
@@ -199,16 +213,16 @@ class _Scanner:
         cursor = self._cursor
         if cursor.peek('"'):
             return Words(self._used(scan_string(cursor)))
-        if cursor.peek("/"):
-            return self._regex()
         if cursor.peek("${"):
             return self._variable()
-        if cursor.peek("<"):
+        if cursor.peek("/") and not self._is_exact:
+            return self._regex()
+        if cursor.peek("<") and not self._is_exact:
             return self._typed_hole()
         start = cursor.at
         found = cursor.take_match(_WORDS) or cursor.take_match(_NUMBER)
         if found is None:
-            raise cursor.error("this is no value", expected=_VALUES)
+            raise cursor.error("this is no value", expected=_EXACT_VALUES if self._is_exact else _VALUES)
         try:
             return Scalar(json.loads(found.group()))
         except ValueError:
@@ -218,7 +232,7 @@ class _Scanner:
         cursor = self._cursor
         entries: dict[str, Node] = {}
         while not self._ends("}"):
-            if cursor.take("..."):
+            if self._takes_dots():
                 self._end("}", "nothing can follow ... in an object")
                 return Members(tuple(entries.items()), is_open=True)
             at = cursor.at
@@ -231,7 +245,7 @@ class _Scanner:
             cursor.skip_blank()
             entries[key] = self._value(depth + 1)
             self._separate("}")
-        return Members(tuple(entries.items()))
+        return Members(tuple(entries.items()), is_open=self._is_subset)
 
     def _key(self) -> str:
         cursor = self._cursor
@@ -248,15 +262,21 @@ class _Scanner:
         first: list[Node] = []
         last: list[Node] | None = None
         while not self._ends("]"):
-            if cursor.peek("..."):
+            if self._takes_dots():
                 if last is not None:
-                    raise cursor.error("... can stand in an array once", expected="a value, <any> or ]")
-                cursor.take("...")
+                    raise cursor.error("... can stand in an array once", expected="<any> for one element, or ]")
                 last = []
             else:
                 (first if last is None else last).append(self._value(depth + 1))
             self._separate("]")
         return Elements(tuple(first), None if last is None else tuple(last))
+
+    def _takes_dots(self) -> bool:
+        if not self._cursor.peek("..."):
+            return False
+        if self._is_exact:
+            raise self._cursor.error("... cannot be sent", expected=_EXACT_VALUES)
+        return self._cursor.take("...")
 
     def _ends(self, bracket: str) -> bool:
         cursor = self._cursor

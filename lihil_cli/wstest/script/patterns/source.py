@@ -51,6 +51,11 @@ class Cursor:
             self.at = found.end()
         return found
 
+    def take_span(self, pattern: re.Pattern[str], end: int) -> str:
+        """Step over what `pattern`, which matches nothing too, matches up to the offset `end`, and give it."""
+        found = self.take_match(pattern, end)
+        return "" if found is None else found.group()
+
     def skip_blank(self) -> None:
         """Step over spaces, tabs and line ends."""
         self.take_match(self._BLANK)

@@ -59,7 +59,7 @@ class Difference:
     @property
     def wanted(self) -> str:
         """One line for a terminal, escaped: what was expected."""
-        return visible(cut(" ".join(self.expected.split("\n")), _LONGEST))
+        return visible(cut(" ".join(line.strip() for line in self.expected.split("\n")), _LONGEST))
 
     @property
     def got(self) -> list[str]:

@@ -1,0 +1,87 @@
+"""What scripts talk to: servers on the network, or an app in this process. Callers need not care which."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from lihil_cli.loader import explain
+from lihil_cli.wstest.handshake import Handshake
+from lihil_cli.wstest.network import open_connection
+from lihil_cli.wstest.script.run import Connection
+from lihil_cli.wstest.target import Target, resolve_target
+
+_HERE = "ws://localhost"
+
+
+class Server(Protocol):
+    """One server, or the app itself."""
+
+    async def connect(self, address: str, handshake: Handshake) -> Connection:
+        """From a script's address, a path with its query or a URL, to a connection.
+
+        Raises CannotConnectError, RefusedError, and CliError for an address that is none.
+        """
+
+    def explain(self, error: BaseException) -> list[str]:
+        """What a handler raised, in lines for people, not escaped yet."""
+
+
+Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
+"""Enters a server once for all scripts; an app runs its lifespan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Servers that are reached over the network; `resolve` finds the one for an address."""
+
+    resolve: Callable[[str], Target]
+
+    async def connect(self, address: str, handshake: Handshake) -> Connection:
+        return await open_connection(self.resolve(address), handshake, lambda line: None)
+
+    def explain(self, error: BaseException) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class InProcess:
+    """An app in this process. Of an address that names a server only the path counts."""
+
+    target: Target
+    root: Path
+
+    async def connect(self, address: str, handshake: Handshake) -> Connection:
+        path = resolve_target(address, None, base=None if "://" in address else _HERE, port=None).path
+        return await open_connection(replace(self.target, url=f"{_HERE}{path}"), handshake, lambda line: None)
+
+    def explain(self, error: BaseException) -> list[str]:
+        _, *lines = explain(error, self.root, "").splitlines()
+        return [line.removeprefix("  ") for line in lines]
+
+
+def over_sockets(resolve: Callable[[str], Target]) -> Enter:
+    """The servers that `resolve` finds."""
+
+    @asynccontextmanager
+    async def enter() -> AsyncIterator[Server]:
+        yield Sockets(resolve)
+
+    return enter
+
+
+def in_process(app: str | None, root: Path) -> Enter:
+    """The app `module:attribute` of the project in `root`, or the one at a usual place there.
+
+    Entering it raises CliError for an app that cannot be found, imported or started.
+    """
+
+    @asynccontextmanager
+    async def enter() -> AsyncIterator[Server]:
+        from lihil_cli.wstest.inprocess import open_app  # the framework and starlette come with it
+
+        async with open_app(app, root) as host:
+            yield InProcess(Target(f"{_HERE}/", app=host), root)
+
+    return enter

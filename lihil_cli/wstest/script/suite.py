@@ -1,0 +1,132 @@
+"""Several scripts, one after the other: what `lihil ws-test FILE.wst ...` does, up to its exit code."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import TextIO
+
+from lihil_cli.console import colour_allowed, escape_terminal
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.handshake import Handshake
+from lihil_cli.wstest.loop import Loop
+from lihil_cli.wstest.request import check_subprotocols
+from lihil_cli.wstest.script.address import SUBPROTOCOLS
+from lihil_cli.wstest.script.files import Loaded
+from lihil_cli.wstest.script.machine_reports import junit_xml, tap_text
+from lihil_cli.wstest.script.occurrences import Open
+from lihil_cli.wstest.script.outcome import Outcome
+from lihil_cli.wstest.script.report import exit_code_of, outcome_lines, summary_line
+from lihil_cli.wstest.script.run import Connection, Run
+from lihil_cli.wstest.script.servers import Enter, Server
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What machines get: a JUnit file, TAP on standard output instead of what people read."""
+
+    junit: Path | None = None
+    tap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How scripts are run. `handshake` is what every client begins with; `timeout_s` bounds all scripts together."""
+
+    handshake: Handshake = field(default_factory=Handshake)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    timeout_s: float | None = None
+    reports: Reports = field(default_factory=Reports)
+
+
+def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO) -> int:
+    """Run the scripts, report as they end, and give the exit code.
+
+    Raises CliError when time has run out (TIMEOUT), when the server cannot be entered, or when a report cannot be
+    written.
+    """
+    if options.reports.junit is not None:
+        _write(options.reports.junit, "")  # what cannot be written is to be known before, not after
+    started = monotonic()
+    outcomes: list[Outcome] = []
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(_run_all(scripts, enter, options, _teller(outcomes, options, stdout)))
+    except TimeoutError:
+        raise CliError(
+            f"not done within {options.timeout_s:g} s: {len(outcomes)} of {len(scripts)} scripts have ended",
+            code=ExitCode.TIMEOUT,
+        ) from None
+    elapsed_s = monotonic() - started
+    if options.reports.junit is not None:
+        _write(options.reports.junit, junit_xml(outcomes, elapsed_s))
+    if options.reports.tap:
+        stdout.write(tap_text(outcomes))
+    else:
+        _print(stdout, [summary_line(outcomes, elapsed_s)])
+    return exit_code_of(outcomes)
+
+
+def run_script(loaded: Loaded, enter: Enter, options: Options) -> Outcome:
+    """Run one script by itself, in an event loop of its own."""
+    outcomes: list[Outcome] = []
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(_run_all([loaded], enter, options, outcomes.append))
+    return outcomes[0]
+
+
+async def _run_all(scripts: Sequence[Loaded], enter: Enter, options: Options, tell: Callable[[Outcome], None]) -> None:
+    async with asyncio.timeout(options.timeout_s), enter() as server:
+        for loaded in scripts:
+            tell(await _run_one(loaded, server, options))
+
+
+async def _run_one(loaded: Loaded, server: Server, options: Options) -> Outcome:
+    async def open_client(action: Open) -> Connection:
+        return await server.connect(action.address, _with_headers(options.handshake, action.headers))
+
+    started = monotonic()
+    run = Run(loaded.script, options.environ, open_client)
+    ending = await run.hold()
+    trace = [escape_terminal(line, keep_newlines=False) for error in run.failures for line in server.explain(error)]
+    return Outcome(loaded.name, ending, monotonic() - started, tuple(run.verdict.transcript), tuple(trace))
+
+
+def _with_headers(handshake: Handshake, headers: Sequence[tuple[str, str]]) -> Handshake:
+    """The handshake with a client's own headers; of the handshake's own, the subprotocols and the origin."""
+    more: list[tuple[str, str]] = []
+    for name, value in headers:
+        if name == SUBPROTOCOLS:
+            handshake = replace(handshake, subprotocols=check_subprotocols([word.strip() for word in value.split(",")]))
+        elif name.lower() == "origin":
+            handshake = replace(handshake, origin=value)
+        else:
+            more.append((name, value))
+    return replace(handshake, headers=(*handshake.headers, *more))
+
+
+def _teller(outcomes: list[Outcome], options: Options, stdout: TextIO) -> Callable[[Outcome], None]:
+    coloured = colour_allowed(stdout)
+
+    def tell(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if not options.reports.tap:
+            _print(stdout, outcome_lines(outcome, encoding=stdout.encoding or "ascii", coloured=coloured))
+
+    return tell
+
+
+def _print(stdout: TextIO, lines: Sequence[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    encoding = stdout.encoding or "utf-8"
+    stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stdout.flush()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise CliError(f"{path} cannot be written: {error.strerror or error}", code=ExitCode.USAGE) from None

@@ -1,0 +1,53 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.script.outgoing import fill_text, outgoing_of, scan_outgoing
+from lihil_cli.wstest.script.patterns.source import Cursor
+from lihil_cli.wstest.script.steps import SendBytes, SendClose, SendText
+
+
+def sent(source: str) -> str | bytes | SendClose:
+    cursor = Cursor(source)
+    outgoing = scan_outgoing(cursor, len(source))
+    assert cursor.is_at_end
+    if isinstance(outgoing, SendText):
+        return fill_text(outgoing, {})
+    return outgoing.data if isinstance(outgoing, SendBytes) else outgoing
+
+
+TEXTS = st.text() | st.sampled_from(
+    [
+        "close",
+        "close 1000",
+        "hex: 00",
+        "[1,",
+        "[1, 2]",
+        '{"a": "$${b}"}',
+        "${x}",
+        "/x/",
+        "<int>",
+        "text: x",
+        " a",
+        "a\n",
+        "...",
+    ]
+)
+
+
+@given(TEXTS)
+def test_a_text_written_for_a_script_is_sent_as_that_text(text: str) -> None:
+    source = outgoing_of(text)
+    assert source.isprintable()
+    assert sent(source) == text
+
+
+@given(st.binary(max_size=40))
+def test_bytes_written_for_a_script_are_sent_as_those_bytes(data: bytes) -> None:
+    assert sent(outgoing_of(data)) == data
+
+
+def test_a_close_is_written_with_its_code_and_reason_where_they_can_be_sent() -> None:
+    assert outgoing_of(Closed(4000, 'a "b" ${c}')) == 'close 4000 "a \\"b\\" $${c}"'
+    assert sent(outgoing_of(Closed(4000, 'a "b" ${c}'))) == SendClose(4000, 'a "b" ${c}')
+    assert outgoing_of(Closed(1005)) == "close"
