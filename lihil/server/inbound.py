@@ -1,7 +1,6 @@
 """The messages a client has sent and the app has not taken yet, counted in bytes."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from typing import Final
 
@@ -34,7 +33,8 @@ class Inbound:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.size: int = 0  # bytes
         self._loop = loop
-        self._messages: deque[str | bytes] = deque()
+        # A list, because an empty deque takes 760 bytes, a tenth of an idle connection. Its length is bounded by `size`.
+        self._messages: list[str | bytes] = []
         self._waiting: asyncio.Future[None] | None = None
         self._last: Message | None = None
 
@@ -72,8 +72,7 @@ class Inbound:
 
     def drain(self) -> list[str | bytes]:
         """All messages that wait, taken at once."""
-        taken = list(self._messages)
-        self._messages.clear()
+        taken, self._messages = self._messages, []
         self.size = 0
         return taken
 
@@ -91,6 +90,6 @@ class Inbound:
         """The next payload, or the message that says how the connection ended. Raises IndexError when empty."""
         if self._last is not None and not self._messages:
             return self._last
-        payload = self._messages.popleft()
+        payload = self._messages.pop(0)
         self.size -= len(payload) + OVERHEAD_BYTES
         return payload

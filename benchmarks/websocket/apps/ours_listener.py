@@ -23,7 +23,7 @@ def echo_message(message: str) -> str:
 
 
 @js.listener
-async def echo_typed(message: Msg) -> Msg:
+def echo_typed(message: Msg) -> Msg:
     return message
 
 
