@@ -40,6 +40,7 @@ class Setup:
     limit: int | None = None
     timeout_s: float | None = None
     reconnects: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
 
@@ -135,6 +136,8 @@ class Desk:
         """Open a connection (again), to what the user wrote or to where another one goes."""
         peer.connect()
         peer.next_target = None
+        if target:
+            peer.move(target)
         return [Connect(peer.name, target, like)]
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:

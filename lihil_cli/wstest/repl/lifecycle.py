@@ -41,9 +41,10 @@ def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:
     if peer.life is not Life.CONNECTING:
         return []
     returns = peer.has_been_open and desk.setup.reconnects
-    if event.absent and desk.setup.reconnects:
-        told, peer.has_news = peer.has_news or returns, True
-        peer.code = peer.code if returns else event.code
+    comes_back = peer.lost_by in {Life.RELOADING, Life.WAITING}
+    if desk.setup.reconnects and (event.absent or (comes_back and event.code == ExitCode.CANNOT_CONNECT)):
+        told, peer.has_news = peer.has_news or comes_back, True
+        peer.code = peer.code if comes_back else event.code
         peer.wait(now)
         return [] if told else desk.note(f"{event.lines[0]}; retrying, Ctrl-C stops", "bad", peer.name)
     peer.code = event.code

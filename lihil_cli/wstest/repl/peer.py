@@ -132,6 +132,13 @@ class Peer:
         self.life = Life.CONNECTING
         self.retry_at = None
 
+    def move(self, target: str) -> None:
+        """It is about to be opened somewhere else."""
+        self.target = target
+        self.has_news = False
+        self.lost_by = Life.ENDED
+        self.wait_s = FIRST_WAIT_S
+
     def how_it_ended(self, event: Closed, now: float) -> str:
         """One line: who closed, the code and its meaning, the reason, and what went over the connection."""
         who = {"server": "closed by server ", "client": "closed ", "nobody": "lost "}[event.by]

@@ -81,7 +81,6 @@ class Visit:
     handshake: Handshake
     options: Options
     folder: Path
-    about: str = ""
     reconnects: bool = True
 
 
@@ -111,11 +110,12 @@ class _Shell:
         options = visit.options
         self._setup = Setup(
             visit.target.shown,
-            visit.about,
+            _about(visit),
             options.messages,
             options.limit,
             options.timeout_s,
             visit.reconnects,
+            visit.handshake.headers,
             read_vocabulary(visit.folder),
         )
         now = self._loop.time()
@@ -407,6 +407,14 @@ _ACTS: dict[type, Callable[[_Shell, Any], None]] = {
     ClearScreen: _Shell._clear,
     Leave: _Shell._leave,
 }
+
+
+def _about(visit: Visit) -> str:
+    """What is known of the server before anything is asked of it."""
+    if visit.target.app is not None:
+        return f"in this process, {visit.target.app.label}"
+    record = find_dev_file(visit.folder) if visit.target.running else None
+    return "" if record is None else f"dev server, pid {record.pid}, {record.app}"
 
 
 def _load_prompt() -> Callable[[View, History, Callable[[], Words]], Keyboard] | None:

@@ -37,10 +37,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message came in; a `Closed` is the end of the connection."""
+    """A message came in; a `Closed` is the end of the connection. `pattern` is what it was expected by, if it was."""
 
     name: str
     message: Message
+    pattern: str = ""
 
 
 SessionEvent: TypeAlias = Opened | Sent | Arrived
@@ -68,8 +69,8 @@ def _lines(events: Sequence[SessionEvent], *, is_bare: bool) -> Iterator[str]:
                 known.add(name)
             case Sent(message=message):
                 yield f"{name}> {outgoing_of(message)}"
-            case Arrived(message=message):
-                yield f"{name}< {pattern_of(message)}"
+            case Arrived(message=message, pattern=pattern):
+                yield f"{name}< {pattern or pattern_of(message)}"
 
 
 def _opening(event: Opened, name: str, *, is_new: bool) -> str:

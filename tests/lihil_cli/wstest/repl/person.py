@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -14,6 +15,11 @@ import pyte
 
 ROWS = 24
 PATIENCE_S = 30.0
+
+# A terminal sends its Ctrl-C to those whose controlling terminal it is, which an inherited one is not yet.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 Seen = Callable[[list[str]], bool]
 
@@ -38,7 +44,7 @@ class Person:
         termios.tcsetwinsize(slave, (ROWS, columns))
         inherited = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "INPUTRC"}}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lihil_cli", "ws-test", *arguments],
+            [sys.executable, "-c", _TAKE_TERMINAL, sys.executable, "-m", "lihil_cli", "ws-test", *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -62,10 +68,9 @@ class Person:
             rows.pop()
         return rows
 
-    @property
-    def toolbar(self) -> str:
-        """The last row of the screen."""
-        return self._screen.display[-1].strip()
+    def wait_for_toolbar(self, pattern: str) -> None:
+        """Wait until the last row of the screen is like the pattern."""
+        self.wait_for(lambda rows: re.fullmatch(pattern, self._screen.display[-1].strip()) is not None)
 
     def wait_for(self, seen: Seen) -> None:
         deadline = time.monotonic() + PATIENCE_S
