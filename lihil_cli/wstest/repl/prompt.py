@@ -15,10 +15,13 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import has_focus, is_searching
+from prompt_toolkit.filters import has_focus, is_done, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History as EditorHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import ConditionalContainer, Window, walk
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
 from lihil_cli.wstest.repl.complete import Words, complete
@@ -66,7 +69,9 @@ class Prompt:
             enable_suspend=True,
             erase_when_done=True,  # the line is echoed among the messages, in the order of sending
             style=_STYLE,
+            output=_output(),
         )
+        _keep_toolbar(self._editor.app)
 
     @contextmanager
     def keys(self) -> Iterator[None]:
@@ -209,6 +214,25 @@ class Prompt:
             self._edit(event.app, event.current_buffer)
 
         return bindings
+
+
+def _output() -> Output:
+    """The terminal, never asked where its cursor is: not every one answers, and an answer comes among the keys."""
+    output = create_output()
+    if isinstance(output, Vt100_Output):
+        output.enable_cpr = False
+    return output
+
+
+def _keep_toolbar(app: Application[str]) -> None:
+    """Show the toolbar right below the prompt, also while nobody knows how many rows there are to the bottom."""
+    for container in walk(app.layout.container):
+        if isinstance(container, ConditionalContainer) and _is_toolbar(container.content):
+            container.filter = ~is_done
+
+
+def _is_toolbar(content: object) -> bool:
+    return isinstance(content, Window) and content.style == "class:bottom-toolbar"
 
 
 class _History(EditorHistory):

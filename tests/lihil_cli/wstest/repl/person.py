@@ -69,8 +69,8 @@ class Person:
         return rows
 
     def wait_for_toolbar(self, pattern: str) -> None:
-        """Wait until the last row of the screen is like the pattern."""
-        self.wait_for(lambda rows: re.fullmatch(pattern, self._screen.display[-1].strip()) is not None)
+        """Wait until a row of the screen below the prompt is like the pattern."""
+        self.wait_for(lambda rows: any(re.fullmatch(pattern, row.strip()) for row in self._screen.display[len(rows) :]))
 
     def wait_for(self, seen: Seen) -> None:
         deadline = time.monotonic() + PATIENCE_S
