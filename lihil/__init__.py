@@ -1,4 +1,7 @@
-"""lihil: a WebSocket-first ASGI framework."""
+"""lihil: a WebSocket-first ASGI framework.
+
+PYTEST_DONT_REWRITE: there is a pytest plugin beside it, but what stands here are no tests.
+"""
 
 from msgspec import Struct, field
 from starlette import status

@@ -1,4 +1,7 @@
-"""The lihil command line: scaffold, serve, talk."""
+"""The lihil command line: scaffold, serve, talk.
+
+PYTEST_DONT_REWRITE: there is a pytest plugin in here, but what stands here are no tests.
+"""
 
 import os
 

@@ -1,7 +1,8 @@
 """The documents tell the truth: every example in them is run, and what it prints is what they say.
 
 A `python` block is a script. A `console` block is a terminal: `$ command`, then all that it prints, where a line `...`
-stands for any lines; a command that ends with `&` runs until the block ends. A `text` block is a picture.
+stands for any lines; a command that ends with `&` runs until the block ends. A `text` block is a picture; a `wst` block
+is a script, which tests/docs/test_ws_scripts.py runs.
 """
 
 import os
@@ -131,7 +132,7 @@ def test_a_terminal_shows_what_its_commands_print(block: Block, tmp_path: Path) 
 
 
 def test_every_block_says_how_it_is_checked() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "console", "sh", "text", "toml"}
+    assert {block.language for block in BLOCKS} <= {"python", "console", "sh", "text", "toml", "wst"}
 
 
 def test_the_commands_that_are_not_run_here_are_those_that_run_everything_or_measure() -> None:

@@ -23,7 +23,7 @@ class ScriptFile(pytest.File):
             loaded = load_file(str(self.path))
         except CliError as error:
             raise self.CollectError(error.message) from None
-        yield ScriptItem.from_parent(self, name=self.path.name, loaded=loaded)
+        yield ScriptItem.from_parent(self, name=self.path.stem, loaded=loaded)
 
 
 class ScriptFailedError(Exception):

@@ -69,8 +69,8 @@ def _lines(events: Sequence[SessionEvent], *, is_bare: bool) -> Iterator[str]:
                 known.add(name)
             case Sent(message=message):
                 yield f"{name}> {outgoing_of(message)}"
-            case Arrived(message=message, pattern=pattern):
-                yield f"{name}< {pattern or pattern_of(message)}"
+            case _:
+                yield f"{name}< {event.pattern or pattern_of(event.message)}"
 
 
 def _opening(event: Opened, name: str, *, is_new: bool) -> str:

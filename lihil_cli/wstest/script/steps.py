@@ -148,7 +148,8 @@ class Repeat:
     steps: tuple["Step", ...]
 
 
-Step: TypeAlias = Send | Expect | Silence | Connect | Timeout | Unordered | Repeat
+PlainStep: TypeAlias = Send | Expect | Silence | Connect | Timeout | Unordered
+Step: TypeAlias = PlainStep | Repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,
     Outgoing,
+    PlainStep,
     Repeat,
     Script,
     Send,
@@ -67,7 +68,7 @@ class _RoundEnds:
     """Stands after them."""
 
 
-_Walked: TypeAlias = Step | _RoundBegins | _RoundEnds
+_Walked: TypeAlias = PlainStep | _RoundBegins | _RoundEnds
 
 
 def _walk(steps: Iterable[Step]) -> Iterator[_Walked]:
@@ -96,8 +97,8 @@ class Verdict:
         self._captures: dict[str, object] = {}
         self._outer: list[dict[str, object]] = []
         self._timeout_s = DEFAULT_TIMEOUT_S
-        self._waiting: Step | None = None
-        self._gathering: Gathering | None = None
+        self._waiting: PlainStep | None = None
+        self._gathering = Gathering((), self._meets)
         self._since = 0.0
         self._count = 0
 
@@ -143,7 +144,7 @@ class Verdict:
             self.wake_at = None
         return actions
 
-    def _begin(self, step: Step, now: float) -> list[Action]:
+    def _begin(self, step: PlainStep, now: float) -> list[Action]:
         self._since = now
         match step:
             case Timeout():
@@ -157,20 +158,20 @@ class Verdict:
                 self._wait(step, now + self._timeout_s)
             case Silence():
                 self._wait(step, now + step.time.value)
-            case Unordered():
+            case _:
                 self._gathering = Gathering(step.steps, self._meets)
                 self._wait(step, now + self._timeout_s)
         if self._is_met(Tick(), now):
             self._waiting = None
         return []
 
-    def _wait(self, step: Step, until: float | None) -> None:
+    def _wait(self, step: PlainStep, until: float | None) -> None:
         self._count += self._weight(step)
         self._waiting = step
         self.wake_at = until
 
     @staticmethod
-    def _weight(step: Step) -> int:
+    def _weight(step: PlainStep) -> int:
         """How many steps of the script this one counts for."""
         if isinstance(step, Unordered):
             return len(step.steps)
@@ -271,8 +272,6 @@ class Verdict:
 
     def _has_gathered(self, block: Unordered, now: float) -> bool:
         gathering = self._gathering
-        if gathering is None:
-            return False
         for step in block.steps:
             if not self._gather(gathering, block, step):
                 return True

@@ -164,6 +164,8 @@ def test_a_message_nested_beyond_what_can_be_read_is_no_json() -> None:
         ("close 4000 /(?P<why>.*)/", Closed(4000, "spam"), {"why": "spam"}),
         ("[<int:x>, <int:x>]", "[1, 1.0]", None),
         ("[<int:x>, <int:x>]", "[1, 1]", {"x": 1}),
+        ("[<any:x>, <any:x>]", '[[1, {"a": 2}], [1.0, {"a": 2}]]', {"x": [1, {"a": 2}]}),
+        ("[<any:x>, <any:x>]", "[[1], [true]]", None),
     ],
 )
 def test_what_is_captured(pattern: str, message: Message, captures: dict[str, object] | None) -> None:

@@ -243,6 +243,10 @@ def test_events_of_other_clients_do_not_disturb_who_waits() -> None:
     assert play.verdict.ending == Ending(4)
 
 
+def test_nothing_happens_before_the_start() -> None:
+    assert Verdict(parse_script("@client a /"), {}).handle(Tick(), 0) == []
+
+
 # Blocks
 
 
@@ -254,6 +258,15 @@ def test_any_order_will_do_in_an_unordered_block() -> None:
 
 def test_a_message_that_meets_several_expectations_makes_room_for_others() -> None:
     assert opened("@unordered { < <any> < <int> < 1 }").come("1", "1", "x").verdict.ending == Ending(3)
+
+
+def test_a_message_that_cannot_move_keeps_its_place() -> None:
+    assert opened("@unordered { < /a/ < /b/ }").come("a", "ab").verdict.ending == Ending(2)
+
+
+def test_of_several_differences_in_a_block_the_first_counts() -> None:
+    play = opened("@unordered { < a<int:x> < b<int:x> < c<int:x> }").come("a1", "b2", "c3")
+    assert play.failure.got[0] == "b2"
 
 
 def test_a_message_that_meets_none_of_a_block_fails() -> None:
@@ -314,6 +327,7 @@ def test_an_inbox_of_few_but_large_messages_is_full_too() -> None:
 
 
 def test_the_transcript_is_bounded_and_cut_and_escaped() -> None:
-    play = opened("> x").come(*["\x1b" * 10_000, b"\x00" * 10_000] * TRANSCRIPT_LINES)
+    messages: list[Message] = ["\x1b" * 10_000, b"\x00" * 10_000]
+    play = opened("> x").come(*messages * TRANSCRIPT_LINES)
     assert len(play.verdict.transcript) == TRANSCRIPT_LINES
     assert all(line.isprintable() and len(line) < 2000 for line in play.verdict.transcript)

@@ -67,7 +67,7 @@ def test_every_value_of_a_message_is_found(value: object, data: st.DataObject) -
             if isinstance(here, dict)
             else data.draw(st.integers(0, len(here) - 1))
         )
-        path, here = (*path, step), here[step]  # type: ignore[index]
+        path, here = (*path, step), here[step]
     span = find_span(text, Inside(path))
     assert json.loads(text[span.start : span.end]) == here
     assert find_span(text, Inside(path, at_end=True)) == Span(span.end - 1, span.end)

@@ -1,0 +1,120 @@
+"""`lihil ws-test FILE.wst ...` as a process: what it prints, where, and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lihil_cli.errors import ExitCode
+
+APP = """\
+from lihil import Lihil, WebSocket, WebSocketRoute
+
+chat = WebSocketRoute("chat")
+
+@chat.ws_handler
+async def talk(ws: WebSocket) -> None:
+    await ws.accept()
+    print("the app prints this")
+    async for message in ws:
+        await ws.send_text(message)
+
+app = Lihil(chat)
+"""
+HELLO = "@target /chat\n> hi\n< hi\n"
+LOUD = "@target /chat\n> HI 1\n< /^hi/\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text(APP)
+    (tmp_path / "hello.wst").write_text(HELLO)
+    (tmp_path / "loud.wst").write_text(LOUD)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "lihil_cli", "ws-test", *arguments],
+        cwd=folder,
+        env={**environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_scripts_talk_to_the_app_in_process(project: Path) -> None:
+    done = run(project, "hello.wst", "loud.wst", "--app", "main:app", "--junit", "ws.xml")
+    assert done.returncode == ExitCode.FAILED
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("✓ hello.wst               2 steps   ")
+    assert lines[1:3] == ["✗ loud.wst:3  < expected", "      /^hi/"]
+    assert lines[3].startswith("    got (after ")
+    assert lines[4:6] == ["      HI 1", "      ^^^^ does not match /^hi/"]
+    assert lines[-1].startswith("1 failed, 1 passed in ")
+    assert "the app prints this" in done.stderr
+    assert ElementTree.parse(project / "ws.xml").getroot().attrib["failures"] == "1"
+
+
+def test_a_script_that_passes_ends_with_zero(project: Path) -> None:
+    done = run(project, "hello.wst", "--app", "main:app")
+    assert (done.returncode, done.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
+
+
+def test_tap_is_all_that_standard_output_gets(project: Path) -> None:
+    done = run(project, "hello.wst", "--app", "main:app", "--tap")
+    assert done.stdout == "TAP version 14\n1..1\nok 1 - hello.wst\n"
+
+
+def test_a_script_that_cannot_be_read_is_wrong_use_and_nothing_runs(project: Path) -> None:
+    (project / "bad.wst").write_text('@target /chat\n< {"id": <in>}\n')
+    done = run(project, "hello.wst", "bad.wst", "--app", "main:app")
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert done.stderr.splitlines() == [
+        *("error: bad.wst:2:10: there is no matcher <in>", '    < {"id": <in>}', "             ^ expected <int>"),
+    ]
+
+
+def test_a_server_that_is_not_there_cannot_be_connected_to(project: Path) -> None:
+    done = run(project, "hello.wst", "--url", "http://127.0.0.1:1")
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "cannot connect to 127.0.0.1:1: connection refused" in done.stdout
+
+
+def test_time_that_runs_out_has_its_own_exit_code(project: Path) -> None:
+    (project / "slow.wst").write_text("@target /chat\n!< 1m\n")
+    done = run(project, "slow.wst", "--app", "main:app", "--timeout", "0.5")
+    assert done.returncode == ExitCode.TIMEOUT
+    assert done.stderr.splitlines()[-1] == "error: not done within 0.5 s: 0 of 1 scripts have ended"
+
+
+def test_an_address_among_scripts_is_wrong_use(project: Path) -> None:
+    done = run(project, "hello.wst", "/chat")
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr.startswith("error: '/chat' stands among scripts")
+
+
+@pytest.mark.parametrize("name", ["absent.wst", "."])
+def test_a_file_that_is_not_there_is_wrong_use(project: Path, name: str) -> None:
+    (project / "folder.wst").mkdir()
+    done = run(project, "absent.wst" if name == "absent.wst" else "folder.wst")
+    assert done.returncode == ExitCode.USAGE
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_heavy_is_loaded_for_scripts_over_a_socket(project: Path) -> None:
+    script = (
+        "import json, sys; from lihil_cli.main import run;"
+        "run(['ws-test', 'hello.wst', '--url', 'http://127.0.0.1:1']);"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert loaded & {"rich", "httpx", "starlette", "uvicorn", "msgspec", "pydantic", "prompt_toolkit"} == set()
