@@ -1,4 +1,4 @@
-"""Run the Autobahn|Testsuite against the WebSocket server and the WebSocket core as a client.
+"""Run the Autobahn|Testsuite against the WebSocket server and against `lihil ws-test --echo` as a client.
 
     python benchmarks/autobahn.py --python2 python2.7 [--role server|client|both] [--groups core,limits,deflate]
 
@@ -16,7 +16,6 @@ import os
 import socket
 import subprocess
 import sys
-from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from lihil.rfc6455.connection import Connection, Event, Role, State
-from lihil.rfc6455.deflate import Deflate, DeflateOptions
-from lihil.rfc6455.handshake import encode_request, read_answer
-from lihil.rfc6455.head import find_head, parse_response
+from lihil.rfc6455.connection import Connection
 from lihil.server import ws_protocol
 
 SUITE: Final = "autobahntestsuite==25.10.1"
@@ -197,16 +193,16 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def run_client_role(python: Path, folder: Path, spec: dict[str, Any]) -> None:
-    """The suite's server, and an echoing client over the core against it."""
+    """The suite's server, and `lihil ws-test --echo` against it, a process for each case."""
     with socket.create_server((HERE, 0)) as free:
         port = free.getsockname()[1]
     spec["url"] = f"ws://{HERE}:{port}"
     async with wstest(python, folder, "fuzzingserver", spec) as process:
         await until_listening(process, port)
-        count = int(await talk(port, "/getCaseCount"))
+        count = int(await ws_test(port, "/getCaseCount", "-n", "1"))
         for case in range(1, count + 1):
-            await talk(port, f"/runCase?case={case}&agent=lihil")
-        await talk(port, "/updateReports?agent=lihil")
+            await ws_test(port, f"/runCase?case={case}&agent=lihil", "--echo")
+        await ws_test(port, "/updateReports?agent=lihil", "--echo")
 
 
 async def until_listening(process: asyncio.subprocess.Process, port: int) -> None:
@@ -221,51 +217,16 @@ async def until_listening(process: asyncio.subprocess.Process, port: int) -> Non
     raise SuiteError("the suite's server does not listen; wstest.log says why")
 
 
-async def talk(port: int, target: str) -> str:
-    """Echo until the server closes; the last text that came."""
-    reader, writer = await asyncio.open_connection(HERE, port, limit=1 << 20)
-    answer = ""
-    try:
-        connection, data = await shake_hands(reader, writer, f"{HERE}:{port}", target)
-        while connection.state is not State.CLOSED:
-            events = connection.receive(data)
-            writer.write(connection.take_output())  # a pong goes out before the answer to what came behind its ping
-            for event in events:
-                answer = event if isinstance(event, str) else answer
-                writer.write(echo_of(connection, event))
-            await writer.drain()
-            data = b"" if connection.has_buffered else await reader.read(1 << 18)
-            if not data and not connection.has_buffered:
-                break
-    except ConnectionError:
-        pass  # some cases end so on purpose, and the suite has its own view of them
-    finally:
-        writer.close()
-    return answer
-
-
-def echo_of(connection: Connection, event: Event) -> bytes:
-    if isinstance(event, str):
-        return connection.send_text(event)
-    return connection.send_bytes(event) if isinstance(event, bytes) else b""
-
-
-async def shake_hands(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, target: str
-) -> tuple[Connection, bytes]:
-    """A connection, and the bytes that came behind the answer's head."""
-    key = b64encode(os.urandom(16)).decode()
-    offer = DeflateOptions()
-    writer.write(encode_request(host, target, key, deflate_offer=offer))
-    received = b""
-    while not (end := find_head(received)):
-        if not (data := await reader.read(1 << 16)):
-            raise SuiteError(f"the suite's server hung up in the handshake for {target}")
-        received += data
-    agreement = read_answer(parse_response(received[:end]), key, deflate_offer=offer)
-    compression = None if agreement.deflate is None else Deflate(agreement.deflate, is_server=False)
-    connection = Connection(Role.CLIENT, deflate=compression, max_fragments=MAX_FRAGMENTS, keeps_end_apart=True)
-    return connection, received[end:]
+async def ws_test(port: int, target: str, *options: str) -> str:
+    """What one `lihil ws-test` prints. Its exit code says how the case ended, of which the suite has its own view."""
+    command = [sys.executable, "-m", "lihil_cli", "ws-test", f"ws://{HERE}:{port}{target}", "-q", *options]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    if err:
+        raise SuiteError(f"lihil ws-test {target} failed:\n{err.decode(errors='replace')}")
+    return out.decode()
 
 
 # The table

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 # C0 and C1 controls with DEL, but for tab and newline; the bidirectional overrides and isolates that can forge the
 # look of a line (Unicode UAX #9, "Trojan Source"); the line and paragraph separators; lone surrogates.
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
 
 
 def escape_terminal(text: str, *, keep_newlines: bool = True) -> str:
     """Make text from the network or a file safe to print: every control becomes visible as `\\x1b` or `\\u202e`."""
-    safe = _UNSAFE.sub(_visible, text)
+    safe = UNSAFE.sub(_visible, text)
     return safe if keep_newlines else safe.replace("\n", "\\n")
 
 

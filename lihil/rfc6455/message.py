@@ -1,6 +1,7 @@
 """The message that is being received: fragments, sizes, UTF-8, inflation (RFC 6455, 5.4 and 8.1; RFC 7692, 7.2.2)."""
 
 import codecs
+from io import BytesIO
 from typing import Final
 
 from lihil.rfc6455.close import CloseCode
@@ -11,6 +12,9 @@ from lihil.rfc6455.frames import CONTINUATION, RSV1, TEXT, apply_mask
 MAX_WHOLE_READ: Final = 65_543
 """Bytes of the largest read that `only_masked_message` and `only_plain_message` take: 64 KiB less one, and a header."""
 
+# Large enough for the C library to give a block's memory back to the system at once (its threshold is 32 MiB at most).
+_BLOCK_BYTES: Final = 2**25
+_PIECE_BYTES: Final = 2**20
 _UTF8: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -73,7 +77,7 @@ class IncomingMessage:
     """One message at a time, from its first frame's header to its last byte."""
 
     __slots__ = (
-        "_data",
+        "_blocks",
         "_decoder",
         "_deflate",
         "_fragments",
@@ -91,7 +95,9 @@ class IncomingMessage:
         self._max_bytes = max_bytes
         self._max_fragments = max_fragments
         self._deflate = deflate
-        self._data = bytearray()  # one buffer: a list would cost 40 bytes and more for each part that drips in
+        # Parts are joined to blocks, because each object costs 40 bytes and more, and many parts drip in; of a large
+        # message each block can be let go of as soon as it has been copied.
+        self._blocks: list[bytearray] = []
         self._decoder: codecs.IncrementalDecoder | None = None
         self._fragments = 0
         self._is_compressed = False
@@ -122,18 +128,21 @@ class IncomingMessage:
         if self._is_compressed and self._deflate is not None:
             chunk = self._inflated(self._deflate, chunk, is_last=is_last)
         self.size += len(chunk)
-        if is_last and not self._data:  # all of it at once
+        if is_last and not self._blocks:  # all of it at once
             message = decoded(chunk) if self.opcode == TEXT else chunk
             self.opcode = CONTINUATION
             return message
-        self._data += chunk
+        if self._blocks and len(self._blocks[-1]) + len(chunk) <= _BLOCK_BYTES:
+            self._blocks[-1] += chunk
+        else:
+            self._blocks.append(bytearray(chunk))
         if self.opcode == TEXT:
             self._check_text(chunk)
         return self._complete() if is_last else None
 
     def _complete(self) -> str | bytes:
-        data, self._data = self._data, bytearray()
-        message = decoded(data) if self.opcode == TEXT else bytes(data)
+        blocks, self._blocks = self._blocks, []
+        message = _text_of(blocks) if self.opcode == TEXT else _bytes_of(blocks)
         self.opcode, self._decoder = CONTINUATION, None
         return message
 
@@ -164,6 +173,34 @@ class IncomingMessage:
 
     def _too_big(self) -> ProtocolError:
         return ProtocolError(CloseCode.MESSAGE_TOO_BIG, f"a message of more than {self._max_bytes} bytes")
+
+
+def _text_of(blocks: list[bytearray]) -> str:
+    """The blocks as one text, in hardly more memory than its own. Raises ProtocolError for what is not UTF-8."""
+    if len(blocks) == 1:
+        return decoded(blocks[0])
+    blocks.reverse()
+    decoder, text = _UTF8(), ""
+    try:
+        while blocks:
+            block = blocks.pop()
+            for start in range(0, len(block), _PIECE_BYTES):
+                text += decoder.decode(block[start : start + _PIECE_BYTES])  # grows in place: nobody else holds it
+        text += decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise _not_text() from None
+    return text
+
+
+def _bytes_of(blocks: list[bytearray]) -> bytes:
+    """The same for a binary message."""
+    if len(blocks) == 1:
+        return bytes(blocks[0])
+    blocks.reverse()
+    whole = BytesIO()
+    while blocks:
+        whole.write(blocks.pop())
+    return whole.getvalue()  # the buffer itself, no copy
 
 
 def _not_text() -> ProtocolError:

@@ -2,25 +2,25 @@
 
 import asyncio
 import logging
-import signal
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
+from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.events import (
     Action,
     Close,
+    Closed,
     Echo,
     Event,
+    Given,
     InputEnded,
     InputFailed,
     Interrupted,
-    Line,
     Note,
     Opened,
     OutputBroken,
@@ -31,99 +31,165 @@ from lihil_cli.wstest.events import (
     Send,
     Tick,
 )
+from lihil_cli.wstest.history import open_history
+from lihil_cli.wstest.interrupts import Interrupts
+from lihil_cli.wstest.locate import Located
 from lihil_cli.wstest.network import (
     CannotConnectError,
     Connection,
     ConnectionEndedError,
+    Frame,
     Handshake,
     Loop,
+    Refusal,
     RefusedError,
+    Response,
     open_connection,
 )
-from lihil_cli.wstest.pipe import LineSplitter, PipeReader
+from lihil_cli.wstest.opening import open_place, unreachable
+from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
 from lihil_cli.wstest.refusal import refusal_lines
+from lihil_cli.wstest.reporting import Form, Reporter
 from lihil_cli.wstest.session import Options, Session, State
+from lihil_cli.wstest.steps import Step, read_step
 from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import MARKER, Screen, Streams
+from lihil_cli.wstest.words import frame_line, open_line
 
 if TYPE_CHECKING:
     # prompt_toolkit comes with it, which nobody should wait for before the handshake.
     from lihil_cli.wstest.prompt import Prompt
 
 _KEEPALIVE_S = 20.0
+_CRASHES = frozenset({1006, 1011})
 # The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
 _PROMPT_END_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Piping:
+    """What goes in and comes out where nobody sits at a prompt.
+
+    `replay` gives the input's steps in place of standard input; `framing` and `is_binary` say how that is read. With
+    `is_default` nothing of this was asked for, and somebody at a terminal gets the prompt.
+    """
+
+    form: Form = field(default_factory=Form)
+    framing: str = "lines"
+    is_binary: bool = False
+    replay: Iterator[Step] | None = None
+    frames: bool = False
+    is_default: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """One call of the command. `folder` is where the project is looked for that keeps the history."""
+    """One call of the command. `folder` is where the project is looked for that keeps the history.
+
+    `place` says how the target was found, and with which app or dev server; None means nothing more than the target.
+    """
 
     target: Target
     handshake: Handshake
     options: Options
     folder: Path
+    piping: Piping = field(default_factory=Piping)
+    place: Located | None = None
+    is_forced: bool = False
+    is_quiet: bool = False
+    is_verbose: bool = False
 
 
 def hold_conversation(settings: Settings, streams: Streams) -> int:
     """Connect, talk until one side ends it, and give the exit code.
 
-    Raises CliError when there is no connection, and KeyboardInterrupt for a second Ctrl-C that the first did not end.
+    Raises CliError when there is no connection, and KeyboardInterrupt for a Ctrl-C that came to nothing for a second.
     """
-    if streams.are_interactive:
-        from lihil_cli.wstest.repl.shell import Visit, hold_repl
+    return run_briefly(lambda: _converse(settings, streams), is_quiet=settings.is_quiet)
 
-        visit = Visit(settings.target, settings.handshake, settings.options, settings.folder)
-        return hold_repl(visit, streams)
+
+def run_briefly(work: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool = False) -> int:
+    """Run something with a connection to its exit code. Raises CliError, unless nothing is to be said."""
     # What the session does not tell is no news for the user, and never a traceback.
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     try:
         with asyncio.Runner(loop_factory=Loop) as runner:
-            return runner.run(_converse(settings, streams))
+            return runner.run(work())
     except Terminated:
         return ExitCode.TERMINATED
+    except CliError as error:
+        if is_quiet:
+            return error.code
+        raise
 
 
 async def _converse(settings: Settings, streams: Streams) -> int:
-    conversation = _Conversation(settings, streams)
-    try:
-        return await conversation.hold()
-    except CannotConnectError as error:
-        hint = error.hint or ("start the server with `lihil run`" if settings.target.is_local else "")
-        message = f"{error}; {hint}" if hint else str(error)
-        raise CliError(escape_terminal(message, keep_newlines=False), code=ExitCode.CANNOT_CONNECT) from None
-    except RefusedError as error:
-        conversation.tell([str(error)] if error.refusal is None else refusal_lines(error.refusal))
-        return ExitCode.REFUSED
+    screen = Screen(streams, is_quiet=settings.is_quiet)
+    async with _opened_place(settings, screen) as target:
+        conversation = _Conversation(replace(settings, target=target), streams, screen)
+        try:
+            return await conversation.hold()
+        except CannotConnectError as error:
+            raise unreachable(error, target) from None
+        except RefusedError as error:
+            await conversation.tell_refusal(error)
+            return ExitCode.REFUSED
+
+
+@asynccontextmanager
+async def _opened_place(settings: Settings, screen: Screen) -> AsyncIterator[Target]:
+    if settings.place is None:
+        yield settings.target
+        return
+    async with open_place(
+        settings.place,
+        settings.handshake.headers,
+        is_forced=settings.is_forced,
+        is_verbose=settings.is_verbose,
+        tell=screen.print_note,
+    ) as target:
+        yield target
 
 
 class _Conversation:
     """The life of one connection."""
 
-    def __init__(self, settings: Settings, streams: Streams) -> None:
+    def __init__(self, settings: Settings, streams: Streams, screen: Screen) -> None:
         self._settings = settings
         self._streams = streams
-        self._screen = Screen(streams)
+        self._screen = screen
         self._loop = asyncio.get_running_loop()
-        self._session = Session(replace(settings.options, interactive=streams.are_interactive), self._loop.time())
+        self._is_interactive = streams.are_interactive and settings.piping.is_default
+        self._session = Session(replace(settings.options, interactive=self._is_interactive), self._loop.time())
+        self._reporter = Reporter(
+            screen, settings.piping.form, for_people=streams.stdout_is_tty, on_broken=self._break_output
+        )
+        self._interrupts = Interrupts(self._note_interrupt)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._is_interrupting = False
-        self._splitter = LineSplitter()
-        self._reader: PipeReader | None = None
+        self._wants_more = False
+        self._connection: Connection | None = None
+        piping = settings.piping
+        self._splitter = RecordSplitter(by_nul=piping.framing == "nul", keeps_cr=piping.is_binary)
+        self._source: Source | None = None
         self._prompt: Prompt | None = None
         self._typing: asyncio.Task[None] | None = None
 
-    def tell(self, lines: list[str]) -> None:
-        """Show `lines` on standard error."""
-        for line in lines:
+    async def tell_refusal(self, error: RefusedError) -> None:
+        """Say everything about a refused handshake on standard error."""
+        refusal = error.refusal
+        if refusal is not None:
+            self._reporter.publish(lambda output: output.refused(self._reporter.t, refusal))
+        crash = await self._crash_of(refusal, error.failure)
+        lines = [str(error)] if refusal is None else refusal_lines(refusal, is_whole=self._settings.is_verbose)
+        for line in [*([] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)), *lines]:
             self._screen.print_note(line)
 
     async def hold(self) -> int:
         """The whole conversation. Raises CannotConnectError and RefusedError."""
-        with self._interrupts():
+        with self._interrupts.caught():
             connection = await self._connect()
             if connection is None:
                 return await self._ended
@@ -141,7 +207,7 @@ class _Conversation:
         if settings.handshake.tls.insecure and settings.target.is_secure:
             self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
         handshake = settings.handshake
-        if self._streams.are_interactive:
+        if self._is_interactive and handshake.ping_interval_s is None:
             handshake = replace(handshake, ping_interval_s=_KEEPALIVE_S)
         opening = self._loop.create_task(open_connection(settings.target, handshake, self._screen.print_note))
         self._arm()
@@ -154,15 +220,33 @@ class _Conversation:
         return None
 
     def _talk(self, connection: Connection) -> None:
-        self._feed(Opened(self._about(connection)))
+        self._connection = connection
+        if self._settings.piping.frames:
+            connection.on_frame = self._show_frame
+        connect_s, url = self._reporter.t, self._settings.target.shown
+        self._reporter.publish(lambda output: output.opened(connect_s, url, connection.subprotocol, connect_s))
+        if self._settings.is_verbose and not self._is_interactive:
+            self._screen.print_note(open_line(connection, connect_s))
         self._spawn(self._receive(connection))
         self._spawn(self._send(connection))
-        if self._streams.are_interactive:
+        self._feed(Opened(self._about(connection)))
+        self._begin_input()
+
+    def _begin_input(self) -> None:
+        piping = self._settings.piping
+        if self._is_interactive:
             self._typing = self._spawn(self._read_prompt())
+        elif piping.replay is not None:
+            self._source = Replay(piping.replay, self._take_replayed)
+        elif self._settings.options.listen:
+            return
         elif self._streams.stdin is None:
             self._feed(InputEnded())
         else:
-            self._reader = PipeReader(self._streams.stdin, self._take_chunk)
+            self._source = PipeReader(self._streams.stdin, self._take_chunk)
+
+    def _show_frame(self, frame: Frame) -> None:
+        self._screen.print_note(frame_line(frame))
 
     async def _tear_down(self, connection: Connection) -> None:
         if self._prompt is not None and self._typing is not None:
@@ -172,6 +256,7 @@ class _Conversation:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await connection.drop()
+        self._reporter.close()
 
     def _about(self, connection: Connection) -> str:
         chosen = f", subprotocol {connection.subprotocol}" if connection.subprotocol else ""
@@ -184,22 +269,58 @@ class _Conversation:
             try:
                 payload = await connection.receive()
             except ConnectionEndedError as end:
-                self._feed(end.event)
-                return
+                event = end.event
+                break
             self._feed(Received(payload))
+        await self._explain(connection, event)
+        self._reporter.publish(lambda output: output.closed(self._reporter.t, event))
+        self._feed(event)
+
+    async def _explain(self, connection: Connection, event: Closed) -> None:
+        """Say why the handler died, where that is known: the reason itself is the last line, and the session's."""
+        if event.code in _CRASHES and event.by != "client":
+            crash = await self._crash_of(connection.response, connection.failure)
+            for line in [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose):
+                self._screen.print_note(line)
+
+    async def _crash_of(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+        """What the app raised in this process, or what the dev server says about the connection."""
+        place = self._settings.place
+        if failure is not None:
+            return crash_of(failure, (place and place.root) or self._settings.folder)
+        if place is None or place.server is None or answer is None:
+            return None
+        name = connection_id(Response(answer.status, answer.phrase, answer.headers))
+        return None if name is None else await fetch_crash(place.server, name)
 
     def _take_chunk(self, chunk: bytes) -> None:
-        """One chunk of standard input, b"" at its end; the next is asked for when this one has been sent."""
+        """One chunk of standard input, b"" at its end; the next is asked for when this one has been dealt with."""
+        piping = self._settings.piping
         try:
-            for line in self._splitter.feed(chunk) if chunk else self._splitter.finish():
-                self._feed(Line(line))
+            for record in self._splitter.feed(chunk) if chunk else self._splitter.finish():
+                if record or piping.framing != "jsonl":
+                    self._feed(Given(read_step(record, piping.framing, is_binary=piping.is_binary)))
         except ValueError as error:
-            self._feed(InputFailed(str(error)))
+            unit = "record" if piping.framing == "nul" else "line"
+            self._feed(InputFailed(f"standard input, {unit} {self._splitter.count}: {error}"))
             return
-        if not chunk:
+        if chunk:
+            self._want_more()
+        else:
             self._feed(InputEnded())
-        elif self._outbox.empty():
-            self._ask_for_more()
+
+    def _take_replayed(self, step: Step | ValueError | None) -> None:
+        if step is None:
+            self._feed(InputEnded())
+        elif isinstance(step, ValueError):
+            self._feed(InputFailed(f"--replay: {step}"))
+        else:
+            self._feed(Given(step))
+            self._want_more()
+
+    def _want_more(self) -> None:
+        self._wants_more = True
+        self._ask_for_more()
 
     async def _read_prompt(self) -> None:
         """Take lines from the prompt for as long as they can be sent."""
@@ -215,37 +336,21 @@ class _Conversation:
             prompt.flush()
             self._screen.divert(None)
 
-    @contextmanager
-    def _interrupts(self) -> Iterator[None]:
-        """Make Ctrl-C an event; a second one while the first is still waiting, on a blocked write, ends everything.
-
-        SIGTERM ends everything at once, but leaves the terminal as it was found.
-        """
-
-        def note_interrupt(number: int, frame: FrameType | None) -> None:
-            if self._is_interrupting:
-                raise KeyboardInterrupt
-            self._is_interrupting = True
-            self._loop.call_soon_threadsafe(self._interrupt)
-
-        def terminate(number: int, frame: FrameType | None) -> None:
-            raise Terminated
-
-        previous = signal.signal(signal.SIGINT, note_interrupt), signal.signal(signal.SIGTERM, terminate)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous[0])
-            signal.signal(signal.SIGTERM, previous[1])
+    def _note_interrupt(self) -> None:
+        self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
-        self._is_interrupting = False
+        self._interrupts.settle()
         self._feed(Interrupted())
+
+    def _break_output(self, error: OSError) -> None:
+        self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))
 
     def _feed(self, event: Event) -> None:
         for action in self._session.handle(event, self._loop.time()):
             self._perform(action)
         self._arm()
+        self._ask_for_more()
 
     def _arm(self) -> None:
         """See to it that a Tick comes when the session wants one; one that comes too early does no harm."""
@@ -258,7 +363,7 @@ class _Conversation:
 
     def _tick(self) -> None:
         self._timer = None
-        self._feed(Tick())
+        self._feed(Tick(0.0 if self._connection is None else self._connection.heard_at))
 
     # Actions out
 
@@ -266,43 +371,41 @@ class _Conversation:
         match action:
             case Send() | Ping() | Close():
                 self._outbox.put_nowait(action)  # one queue, so that a close never overtakes a message
-            case Print(payload):
-                self._print(self._screen.print_message, payload)
+            case Print(payload, number):
+                self._reporter.show(payload, number)
             case Echo(text):
-                self._print(self._screen.print_echo, text)
+                self._reporter.guard(lambda: self._screen.print_echo(text))
             case Note(text):
                 self._screen.print_note(text)
             case _:
-                self._ended.set_result(action.code)
-
-    def _print(self, show: Callable[[Any], None], content: str | bytes) -> None:
-        try:
-            show(content)
-        except OSError as error:
-            self._screen.discard_output()
-            self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))
+                self._reporter.flush()
+                if not self._ended.done():
+                    self._ended.set_result(action.code)
 
     async def _send(self, connection: Connection) -> None:
         while True:
             action = await self._outbox.get()
             match action:
-                case Send(text):
-                    await connection.send(text)
+                case Send(payload):
+                    await connection.send(payload)
+                    self._reporter.publish(lambda output: output.sent(self._reporter.t, payload))
                 case Close(code, reason):
                     await connection.close(code, reason)
-                case _:
-                    self._spawn(self._ping(connection))
-            if self._outbox.empty():
-                self._ask_for_more()
+                case Ping(payload):
+                    self._spawn(self._ping(connection, payload))
+            self._ask_for_more()
 
-    async def _ping(self, connection: Connection) -> None:
-        rtt_s = await connection.ping()
+    async def _ping(self, connection: Connection, payload: bytes) -> None:
+        rtt_s = await connection.ping(payload)
         if rtt_s is not None:
+            self._reporter.publish(lambda output: output.ponged(self._reporter.t, rtt_s))
             self._feed(Ponged(rtt_s))
 
     def _ask_for_more(self) -> None:
-        if self._reader is not None:
-            self._reader.resume()
+        """Read on where everything that was read has been dealt with."""
+        if self._wants_more and self._source is not None and self._outbox.empty() and self._session.wants_input:
+            self._wants_more = False
+            self._source.resume()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)

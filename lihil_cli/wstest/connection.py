@@ -10,16 +10,20 @@ from lihil_cli.wstest.trace import Frame
 class Connection(Protocol):
     """An open WebSocket. Nothing is read before the first call that waits for something.
 
+    `request` is the opening handshake as it was sent, empty for an app in this process; `response` the answer's head.
+    `heard_at` is when, on the loop's clock, a part of a message that is not whole came last.
     `on_frame` is told of every frame in both directions. `failure` is the exception of an app in this process, after
     the end. `arrived_at` is when the message that `receive` gave last came, on the loop's clock.
     """
 
+    request: bytes
     response: Response
     subprotocol: str | None
     is_compressed: bool
     on_frame: Callable[[Frame], None] | None
     failure: BaseException | None
     arrived_at: float
+    heard_at: float
 
     async def receive(self) -> str | bytes:
         """The next whole message. Raises ConnectionEndedError, with how it ended, when there will be none."""
@@ -36,8 +40,8 @@ class Connection(Protocol):
     async def send_raw(self, data: bytes) -> None:
         """Put bytes on the wire as they are. Raises ValueError where there is no wire."""
 
-    async def ping(self) -> float | None:
-        """Seconds until the pong, or None when the connection ended first."""
+    async def ping(self, payload: bytes = b"") -> float | None:
+        """Seconds until the pong, or None when the connection ended first. Raises ValueError beyond 125 bytes."""
 
     async def pong(self, data: bytes = b"") -> None:
         """Send a pong that nobody asked for (section 5.5.3). Raises ValueError beyond 125 bytes."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.steps import Step
 
 # Events: what happened.
 
@@ -17,9 +18,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line was typed at the prompt, or read from the pipe."""
+    """A line was typed at the prompt."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The next step was read from the pipe, or from a record."""
+
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +79,13 @@ class OutputBroken:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """Time has passed. `heard_at` is when a part of a message came last, on the same clock."""
+
+    heard_at: float = 0.0
 
 
 Event: TypeAlias = (
-    Opened | Line | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
+    Opened | Line | Given | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
 )
 
 
@@ -84,14 +94,16 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send `text` as one text message."""
+    """Send one message."""
 
-    text: str
+    payload: str | bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Send a ping, and feed Ponged when the pong comes."""
+    """Send a ping, with a payload of ours where none is given, and feed Ponged when the pong comes."""
+
+    payload: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +116,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """Show a message that arrived."""
+    """Show a message that arrived, the `number`th."""
 
     payload: str | bytes
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

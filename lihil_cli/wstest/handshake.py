@@ -55,7 +55,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP answer other than 101 to the opening handshake."""
+    """An HTTP answer other than 101 to the opening handshake, and the bytes of the `request`."""
 
     url: str
     status: int
@@ -63,6 +63,7 @@ class Refusal:
     headers: Sequence[tuple[str, str]]
     body: bytes
     why: str = ""
+    request: bytes = b""
 
 
 class RefusedError(Exception):

@@ -104,10 +104,12 @@ class AppConnection:
     def __init__(self, wire: MemoryWire, answer: Answer, handshake: Handshake) -> None:
         self.subprotocol = answer.subprotocol
         self.is_compressed = False
+        self.request = b""
         self.response = Response(answer.status, HTTPStatus(answer.status).phrase, _text_of(answer.headers))
         self.on_frame: Callable[[Frame], None] | None = None
         self.failure: BaseException | None = None
         self.arrived_at = 0.0
+        self.heard_at = 0.0
         self._wire = wire
         self._max_bytes = handshake.max_bytes
         self._loop = asyncio.get_running_loop()
@@ -154,7 +156,7 @@ class AppConnection:
         """Raises ValueError: there is no wire to put bytes on."""
         raise ValueError("raw bytes need a server: an app in this process is given messages, not frames")
 
-    async def ping(self) -> float | None:
+    async def ping(self, payload: bytes = b"") -> float | None:
         """No time at all, or None when the connection has ended."""
         return None if self._ending is not None or self._own_close is not None else 0.0
 
@@ -201,14 +203,20 @@ async def open_app(app: str | None, root: Path) -> AsyncIterator[AppHost]:
     What the app prints goes to standard error, for standard output belongs to messages. Raises CliError for an app
     that cannot be found, imported or started.
     """
-    source = find_target(app, root)
     with redirect_stdout(sys.stderr), _logged_briefly():
-        host = AppHost(load_app(source), str(source), root)
+        loaded, label = load_target(app, root)
+        host = AppHost(loaded, label, root)
         await host.start()
         try:
             yield host
         finally:
             await host.stop()
+
+
+def load_target(app: str | None, root: Path) -> tuple[ASGIApp, str]:
+    """The app and its `module:attribute`. Raises CliError for one that cannot be found or imported."""
+    source = find_target(app, root)
+    return load_app(source), str(source)
 
 
 class _Brief(logging.Formatter):

@@ -1,6 +1,5 @@
-"""Ctrl-C as an event, and an orderly end for SIGTERM."""
+"""Ctrl-C as an event, and SIGTERM as an end."""
 
-import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,34 +7,48 @@ from types import FrameType
 
 from lihil_cli.errors import Terminated
 
+PATIENCE_S = 1.0
+"""How long a Ctrl-C may be without effect: a write that blocks, or a handler in this process that does not await."""
 
-@contextmanager
-def interrupts(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` in the event loop for a Ctrl-C; a second one while the first still waits ends everything.
 
-    That happens on a blocked write. SIGTERM ends everything at once, but leaves the terminal as it was found.
-    """
-    loop = asyncio.get_running_loop()
-    is_waiting = False
+class Interrupts:
+    """Catches signals. `on_interrupt` is called in the signal handler; whoever then acts on it calls `settle`."""
 
-    def tell_now() -> None:
-        nonlocal is_waiting
-        is_waiting = False
-        tell()
+    def __init__(self, on_interrupt: Callable[[], None]) -> None:
+        self._on_interrupt = on_interrupt
+        self._is_pending = False
 
-    def note_interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal is_waiting
-        if is_waiting:
+    def settle(self) -> None:
+        """The interrupt has been taken note of; the next one is new."""
+        self._is_pending = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt for a second Ctrl-C, or a second after one, that nobody has settled.
+
+        SIGTERM raises Terminated at once. Either unwinds everything, so a terminal is left as it was found.
+        """
+        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: _terminate, signal.SIGALRM: _give_up}
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._is_pending:
             raise KeyboardInterrupt
-        is_waiting = True
-        loop.call_soon_threadsafe(tell_now)
+        self._is_pending = True
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        self._on_interrupt()
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated
 
-    previous = signal.signal(signal.SIGINT, note_interrupt), signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous[0])
-        signal.signal(signal.SIGTERM, previous[1])
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated

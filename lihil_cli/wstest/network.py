@@ -128,16 +128,16 @@ async def _shake_hands(target: Target, handshake: Handshake) -> WireConnection |
     wire = await dial(target, handshake)
     try:
         key = b64encode(os.urandom(16)).decode()
-        wire.write(request_of(target, handshake, key))
+        request = request_of(target, handshake, key)
+        wire.write(request)
         head = await read_head(wire)
-        if head.status != 101:
-            response = _response_of(head)
-            refusal = Refusal(
-                target.url, response.status, response.phrase, response.headers, await read_body(wire, head)
-            )
-            wire.abort()
-            return refusal
-        return _opened(wire, head, handshake, key)
+        if head.status == 101:
+            connection = _opened(wire, head, handshake, key)
+            connection.request = request
+            return connection
+        answer, body = _response_of(head), await read_body(wire, head)
+        wire.abort()
+        return Refusal(target.url, answer.status, answer.phrase, answer.headers, body, request=request)
     except BaseException:
         wire.abort()
         raise

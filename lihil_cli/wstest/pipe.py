@@ -1,43 +1,84 @@
-"""Standard input as lines, read beside the event loop, never faster than they can be sent."""
+"""Where the steps of a conversation come from: standard input, read beside the event loop, or a record.
+
+Neither is read faster than the steps can be done.
+"""
 
 import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Protocol
+
+from lihil_cli.wstest.steps import Step
 
 _CHUNK_BYTES = 65536
 MAX_LINE_BYTES = 16 * 2**20
 
 
-class LineSplitter:
-    """Cuts chunks of bytes into lines of text, without the newline or CR LF that ends them."""
+class RecordSplitter:
+    """Cuts chunks of bytes into records: lines, without the newline or CR LF that ends them, or what NULs end."""
 
-    def __init__(self) -> None:
-        self._rest = b""
-        self._count = 0
+    def __init__(self, *, by_nul: bool = False, keeps_cr: bool = False) -> None:
+        self.count: int = 0
+        self._separator = b"\0" if by_nul else b"\n"
+        self._keeps_cr = keeps_cr or by_nul
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
 
-    def feed(self, chunk: bytes) -> Iterator[str]:
-        """The lines that are whole now, one by one. Raises ValueError, naming the line, for one that is no message."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        for line in whole:
-            yield self._decode(line)
-        if len(self._rest) > MAX_LINE_BYTES:
-            raise ValueError(f"standard input, line {self._count + 1}: over {MAX_LINE_BYTES} bytes")
-
-    def finish(self) -> Iterator[str]:
-        """The last line, if it lacks its newline. Raises ValueError as `feed` does."""
-        rest, self._rest = self._rest, b""
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The records that are whole now, counted in `count`. Raises ValueError for one that is too long."""
+        *whole, rest = chunk.split(self._separator)
+        for record in whole:
+            self._parts.append(record)
+            yield self._take()
         if rest:
-            yield self._decode(rest)
+            self._parts.append(rest)
+            self._parts_bytes += len(rest)
+        if self._parts_bytes > MAX_LINE_BYTES:
+            self.count += 1
+            raise ValueError(f"over {MAX_LINE_BYTES} bytes; -f FILE sends a large message")
 
-    def _decode(self, line: bytes) -> str:
-        self._count += 1
+    def finish(self) -> Iterator[bytes]:
+        """The last record, if it lacks its end."""
+        if self._parts:
+            yield self._take()
+
+    def _take(self) -> bytes:
+        record = b"".join(self._parts)
+        self._parts.clear()
+        self._parts_bytes = 0
+        self.count += 1
+        return record if self._keeps_cr else record.removesuffix(b"\r")
+
+
+class Source(Protocol):
+    """Something that gives steps when it is asked."""
+
+    def resume(self) -> None:
+        """Ask for more."""
+
+
+class Replay:
+    """A record's steps, a few at a time; `deliver` gets each of them, and None at the end. It may raise ValueError."""
+
+    def __init__(self, steps: Iterator[Step], deliver: Callable[[Step | ValueError | None], None]) -> None:
+        self._steps = steps
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self.resume()
+
+    def resume(self) -> None:
+        """Ask for more."""
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        step: Step | ValueError | None
         try:
-            return line.removesuffix(b"\r").decode()
-        except UnicodeDecodeError:
-            # RFC 6455, section 5.6: a text message is UTF-8.
-            raise ValueError(f"standard input, line {self._count}: not UTF-8, so it cannot be a text message") from None
+            step = next(self._steps, None)
+        except ValueError as error:
+            step = error
+        self._deliver(step)
 
 
 class PipeReader:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from lihil_cli.wstest.network import Refusal
+from lihil_cli.wstest.handshake import Refusal
 
 _MAX_BODY_CHARACTERS = 4000
 _OF_INTEREST = frozenset(
@@ -21,21 +21,38 @@ _OF_INTEREST = frozenset(
 _PROBLEM = "application/problem+json"  # RFC 9457
 
 
-def refusal_lines(refusal: Refusal) -> list[str]:
-    """The status, the headers that may help and the body, one line each; nothing is escaped yet."""
-    headers = [f"  {name}: {value}" for name, value in refusal.headers if name.lower() in _OF_INTEREST]
+def refusal_lines(refusal: Refusal, *, is_whole: bool = False) -> list[str]:
+    """The status, the headers that may help and the body, one line each; nothing is escaped yet.
+
+    With `is_whole` every header. The status stands last, too, where the body has no end that says why.
+    """
+    headers = [f"  {name}: {value}" for name, value in refusal.headers if is_whole or name.lower() in _OF_INTEREST]
     status = f"handshake refused: HTTP {refusal.status} {refusal.phrase}".rstrip()
-    return [status, *headers, *(f"  {line}" for line in _body_lines(refusal))]
+    body = [f"  {line}" for line in body_lines(refusal)]
+    note = [f"  {refusal.why}"] if refusal.why else []
+    last = [status] if len(body) > 1 and _problem_of(refusal) is None else []
+    return [status, *headers, *body, *note, *last]
 
 
-def _body_lines(refusal: Refusal) -> list[str]:
+def body_lines(refusal: Refusal) -> list[str]:
+    """The body of a refused handshake, made readable; nothing is escaped yet."""
     problem = _problem_of(refusal)
     if problem is not None:
         return list(_problem_lines(problem))
-    text = refusal.body.decode("utf-8", "replace").strip()
+    text = _pretty(refusal.body.decode("utf-8", "replace").strip())
     if len(text) > _MAX_BODY_CHARACTERS:
         text = f"{text[:_MAX_BODY_CHARACTERS]}\n... {len(refusal.body)} bytes"
     return text.split("\n") if text else []
+
+
+def _pretty(text: str) -> str:
+    """JSON with a line for each value; any other text as it is."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _problem_of(refusal: Refusal) -> dict[str, object] | None:

@@ -1,6 +1,10 @@
 """What the user may add to the opening handshake, checked before anything is sent."""
 
 import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from lihil_cli.errors import CliError, ExitCode
 
@@ -8,6 +12,56 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, section 5.5, without what other encodings would make of it
 # These are the handshake itself (RFC 6455, section 4.1); a second copy would only break it.
 _OURS = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the items and the options for the handshake come to."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+
+def parse_items(items: Sequence[str]) -> Extras:
+    """`name==value` for the query and `Name:value` for a header. Raises CliError (USAGE) for what is neither."""
+    headers: list[tuple[str, str]] = []
+    query: list[tuple[str, str]] = []
+    for item in items:
+        name, equals, value = item.partition("==")
+        if equals and name and ":" not in name:
+            query.append((name, value))
+        elif ":" in item:
+            headers.append(parse_header(item))
+        else:
+            raise _usage(f"{item!r} is neither name==value nor Header:value", "only one TARGET can be named")
+    return Extras(tuple(headers), tuple(query))
+
+
+def add_query(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """A path or URL with more parameters, URL-encoded."""
+    if not query:
+        return path
+    more = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
+    return f"{path}{'&' if '?' in path else '?'}{more}"
+
+
+def credentials(cookies: Sequence[str], auth: str | None, bearer: str | None) -> tuple[tuple[str, str], ...]:
+    """The headers for `-b k=v`, `--auth user:password` and `--bearer TOKEN`. Raises CliError (USAGE)."""
+    headers: list[tuple[str, str]] = []
+    if auth is not None and bearer is not None:
+        raise _usage("--auth and --bearer both fill the Authorization header", "give one of them")
+    for cookie in cookies:
+        if not re.fullmatch(rf"{_TOKEN.pattern}=[\x21-\x3a\x3c-\x7e]*", cookie):  # RFC 6265, section 4.1.1
+            raise _usage(f"{cookie!r} is no cookie", "write it like -b name=value")
+    if cookies:
+        headers.append(("Cookie", "; ".join(cookies)))
+    if auth is not None:
+        if ":" not in auth:
+            raise _usage("--auth takes user:password", "with an empty password: user:")
+        headers.append(("Authorization", f"Basic {b64encode(auth.encode()).decode()}"))
+    if bearer is not None:
+        headers.append(parse_header(f"Authorization: Bearer {bearer}"))
+    return tuple(headers)
 
 
 def parse_header(text: str) -> tuple[str, str]:

@@ -8,12 +8,14 @@ The shell calls `Session.handle(event, now)` and carries out the actions in orde
 `wake_at` has come. Times are seconds on one clock that never goes back, and only ever arrive as arguments.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
+from lihil_cli.wstest import steps
 from lihil_cli.wstest.close_codes import NORMAL, meaning_of
 from lihil_cli.wstest.commands import HELP, Explain, Leave, Measure, Say, parse_line
 from lihil_cli.wstest.events import (
@@ -23,6 +25,7 @@ from lihil_cli.wstest.events import (
     Echo,
     Event,
     Exit,
+    Given,
     InputEnded,
     InputFailed,
     Interrupted,
@@ -37,12 +40,22 @@ from lihil_cli.wstest.events import (
     Send,
     Tick,
 )
+from lihil_cli.wstest.pattern import Pattern
 
 CLOSE_WAIT_S = 1.0
 """How long a close may stay unanswered before the connection is dropped."""
 
+INTERRUPTED_WAIT_S = 0.5
+"""The same after Ctrl-C."""
+LINGER_S = 1.0
+"""How long to wait for more messages once the input has ended."""
+LINGER_FOR_EXPECTED_S = 5.0
+
 _CLEAN = frozenset({1000, 1001})
 _TOO_BIG = 1009
+_KEPT_MESSAGES = 1000  # for an expectation that is read after the message has come
+_KEPT_BYTES = 2**20
+_SHOWN_CHARACTERS = 200
 
 
 class State(Enum):
@@ -56,13 +69,23 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the conversation is held. With `interactive` lines are read as commands and echoed."""
+    """How the conversation is held. With `interactive` lines are read as commands and echoed.
+
+    It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
+    order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
+    means a second, five while something is expected, and no limit where `limit` or `until` says what is waited for.
+    With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
+    """
 
     interactive: bool = False
-    messages: tuple[str, ...] = ()
+    messages: tuple[str | bytes, ...] = ()
     limit: int | None = None
     timeout_s: float | None = None
-    linger_s: float = 1.0
+    linger_s: float | None = None
+    until: Pattern | None = None
+    expects: tuple[Pattern, ...] = ()
+    listen: bool = False
+    ok_codes: frozenset[int] = frozenset()
 
 
 class Session:
@@ -81,6 +104,18 @@ class Session:
         self._timeout_at = None if options.timeout_s is None else now + options.timeout_s
         self._linger_from = now
         self._close_by = now
+        # The input's steps that are still to be done, what the first of them waits for, and until when.
+        self._steps: deque[steps.Step] = deque()
+        self._awaited: steps.Expect | None = None
+        self._blocked_until: float | None = None
+        self._kept: deque[str | bytes] = deque(maxlen=_KEPT_MESSAGES)
+        self._kept_bytes = 0
+        self._met = 0  # of options.expects
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more of the input can be used now: a step that waits holds up those behind it."""
+        return self.state is State.OPEN and not self._steps and self._blocked_until is None
 
     @property
     def wake_at(self) -> float | None:
@@ -89,9 +124,32 @@ class Session:
             return None
         if self.state is State.CLOSING:
             return self._close_by
-        lingering = self.state is State.OPEN and self._input_ended
-        times = [self._timeout_at, self._linger_from + self.options.linger_s if lingering else None]
+        if self.state is State.CONNECTING:
+            return self._timeout_at
+        times = [self._timeout_at, self._blocked_until, self._linger_until]
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def _is_exhausted(self) -> bool:
+        return self._input_ended and not self._steps and self._blocked_until is None
+
+    @property
+    def _linger_until(self) -> float | None:
+        """When to leave because nothing comes any more; None where that is no reason."""
+        options = self.options
+        if not self._is_exhausted or options.listen or options.interactive:
+            return None
+        if options.linger_s is not None:
+            return self._linger_from + options.linger_s
+        if options.limit is not None or options.until is not None:
+            return None
+        return self._linger_from + (LINGER_FOR_EXPECTED_S if self._missing else LINGER_S)
+
+    @property
+    def _missing(self) -> Pattern | None:
+        """The first expectation that has not been met."""
+        expects = self.options.expects
+        return expects[self._met] if self._met < len(expects) else None
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; an event that means nothing now leads to none."""
@@ -106,6 +164,7 @@ class Session:
         actions: list[Action] = [Note(event.about)] if self.options.interactive else []
         for message in self.options.messages:
             actions += self._say(message)
+        self._input_ended = self.options.listen
         for held in self._held:
             actions += self.handle(held, now)
         return actions
@@ -125,9 +184,6 @@ class Session:
     # OPEN
 
     def _read_line(self, event: Line, now: float) -> list[Action]:
-        if not self.options.interactive:
-            self._linger_from = now
-            return self._say(event.text)
         if not event.text:
             return []  # Enter on an empty prompt is a habit, not a message
         command = parse_line(event.text)
@@ -142,12 +198,45 @@ class Session:
                 return [Note(line) for line in HELP]
         return [Note(command.message)]
 
+    def _take_step(self, event: Given, now: float) -> list[Action]:
+        self._linger_from = now
+        self._steps.append(event.step)
+        return self._go_on(now)
+
+    def _go_on(self, now: float) -> list[Action]:
+        """Do the input's steps up to one that waits."""
+        actions: list[Action] = []
+        while self._steps and self._blocked_until is None and self.state is State.OPEN:
+            match self._steps.popleft():
+                case steps.Say(payload):
+                    actions += self._say(payload)
+                case steps.Measure(payload):
+                    actions.append(Ping(payload))
+                case steps.Leave(code, reason):
+                    actions += self._start_close(now, code, reason)
+                case steps.Sleep(seconds):
+                    self._blocked_until = now + seconds
+                case steps.Expect() as expected:
+                    self._await(expected, now)
+            self._linger_from = now
+        return actions
+
+    def _await(self, expected: steps.Expect, now: float) -> None:
+        """Wait for a message, unless it has come since the last one that was waited for."""
+        while self._kept:
+            message = self._kept.popleft()
+            self._kept_bytes -= len(message)
+            if expected.pattern.matches(message):
+                return
+        self._awaited = expected
+        self._blocked_until = now + expected.within_s
+
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
         if self.options.interactive:
             return self._start_close(now)
         self._input_ended = True
         self._linger_from = now
-        return []
+        return self._stop_when_met(now)
 
     def _refuse_input(self, event: InputFailed, now: float) -> list[Action]:
         self._verdict = (ExitCode.USAGE, event.message)
@@ -156,17 +245,48 @@ class Session:
     def _show_message(self, event: Received, now: float) -> list[Action]:
         self._received += 1
         self._linger_from = now
-        shown: list[Action] = [Print(event.payload)]
-        if self._received == self.options.limit:
-            return shown + self._start_close(now)
-        return shown
+        payload = event.payload
+        actions: list[Action] = [Print(payload, self._received)]
+        missing = self._missing
+        if missing is not None and missing.matches(payload):
+            self._met += 1
+        until = self.options.until
+        if self._received == self.options.limit or (until is not None and until.matches(payload)):
+            return actions + self._start_close(now)
+        return [*actions, *self._meet(payload, now), *self._stop_when_met(now)]
+
+    def _meet(self, payload: str | bytes, now: float) -> list[Action]:
+        """What the step that waits makes of a message; without one it is kept for a step still to come."""
+        if self._awaited is None:
+            if self.options.interactive:
+                return []
+            self._kept.append(payload)
+            self._kept_bytes += len(payload)
+            while self._kept_bytes > _KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popleft())
+            return []
+        if not self._awaited.pattern.matches(payload):
+            return []
+        self._awaited = self._blocked_until = None
+        return self._go_on(now)
+
+    def _stop_when_met(self, now: float) -> list[Action]:
+        """Everything expected has come, and nothing else says what to wait for."""
+        options = self.options
+        if not options.expects or self._missing is not None or not self._is_exhausted:
+            return []
+        if options.limit is not None or options.until is not None or self.state is not State.OPEN:
+            return []
+        return self._start_close(now)
 
     def _show_pong(self, event: Ponged, now: float) -> list[Action]:
         return [Note(f"pong after {event.rtt_s * 1000:.2f} ms")]
 
     def _interrupt(self, event: Interrupted, now: float) -> list[Action]:
         self._interrupted = True
-        return self._start_close(now)
+        actions = self._start_close(now)
+        self._close_by = now + INTERRUPTED_WAIT_S
+        return actions
 
     def _break_output(self, event: OutputBroken, now: float) -> list[Action]:
         self._break_output_late(event, now)
@@ -176,12 +296,20 @@ class Session:
         if self._timeout_at is not None and now >= self._timeout_at:
             self._verdict = (ExitCode.TIMEOUT, self._timeout_text())
             return self._start_close(now)
-        if self._input_ended and now >= self._linger_from + self.options.linger_s:
+        if self._blocked_until is not None and now >= self._blocked_until:
+            if self._awaited is not None:
+                self._verdict = (ExitCode.FAILED, _unmet(self._awaited.pattern, within_s=self._awaited.within_s))
+                return self._start_close(now)
+            self._blocked_until = None
+            return [*self._go_on(now), *self._stop_when_met(now)]
+        # A message that takes long to arrive is no silence.
+        self._linger_from = max(self._linger_from, min(event.heard_at, now))
+        if self._linger_until is not None and now >= self._linger_until:
             return self._start_close(now)
         return []
 
     def _finish(self, event: Closed, now: float) -> list[Action]:
-        code = ExitCode.OK if event.by == "server" and event.code in _CLEAN else ExitCode.ENDED_BADLY
+        code = ExitCode.OK if event.by == "server" and self._is_good(event.code) else ExitCode.ENDED_BADLY
         text = describe_close(event)
         if event.by == "client" and event.code == _TOO_BIG:
             text += "; --max-size BYTES raises the limit"
@@ -194,7 +322,10 @@ class Session:
         if self._output_broken or (self.options.limit is not None and self._received >= self.options.limit):
             return []
         self._received += 1
-        return [Print(event.payload)]
+        missing = self._missing
+        if missing is not None and missing.matches(event.payload):
+            self._met += 1
+        return [Print(event.payload, self._received)]
 
     def _break_output_late(self, event: OutputBroken, now: float) -> list[Action]:
         self._output_broken = True
@@ -205,7 +336,9 @@ class Session:
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
         if event.by == "nobody":
             return self._end_unanswered()
-        is_bad = event.by == "server" and event.code not in _CLEAN
+        if self._interrupted and not self.options.interactive:
+            return self._end(ExitCode.INTERRUPTED, f"interrupted; {describe_close(event)}")
+        is_bad = event.by == "server" and not self._is_good(event.code)
         return self._end(ExitCode.ENDED_BADLY if is_bad else ExitCode.OK, describe_close(event))
 
     def _expire_closing(self, event: Tick, now: float) -> list[Action]:
@@ -217,8 +350,13 @@ class Session:
 
     # Steps that several rules share
 
-    def _say(self, text: str) -> list[Action]:
-        return [Echo(text), Send(text)] if self.options.interactive else [Send(text)]
+    def _say(self, payload: str | bytes) -> list[Action]:
+        if self.options.interactive and isinstance(payload, str):
+            return [Echo(payload), Send(payload)]
+        return [Send(payload)]
+
+    def _is_good(self, code: int) -> bool:
+        return code in _CLEAN or code in self.options.ok_codes
 
     def _start_close(self, now: float, code: int = NORMAL, reason: str = "") -> list[Action]:
         self.state = State.CLOSING
@@ -230,8 +368,12 @@ class Session:
         return self._end(code, "the server did not answer the close (1006)")
 
     def _end(self, code: int, text: str) -> list[Action]:
-        self.state = State.ENDED
+        has_opened, self.state = self.state is not State.CONNECTING, State.ENDED
         code, text = self._verdict or (code, text)
+        missing = self._missing
+        if missing is not None and text and has_opened and code != ExitCode.INTERRUPTED:
+            code = ExitCode.FAILED if code in {ExitCode.OK, ExitCode.ENDED_BADLY} else code
+            text = f"{text}; {_unmet(missing)}"
         # Without a text nobody is left to read it: a broken pipe ends a process quietly.
         return [Note(text), Exit(code)] if text else [Exit(code)]
 
@@ -241,12 +383,13 @@ class Session:
     # A row per state and event; what has no row is ignored.
     _RULES: ClassVar[dict[tuple[State, type], Callable[..., list[Action]]]] = {
         (State.CONNECTING, Opened): _open,
-        (State.CONNECTING, Line): _hold,
+        (State.CONNECTING, Given): _hold,
         (State.CONNECTING, InputEnded): _hold,
         (State.CONNECTING, InputFailed): _hold,
         (State.CONNECTING, Interrupted): _give_up,
         (State.CONNECTING, Tick): _expire_connecting,
         (State.OPEN, Line): _read_line,
+        (State.OPEN, Given): _take_step,
         (State.OPEN, InputEnded): _end_input,
         (State.OPEN, InputFailed): _refuse_input,
         (State.OPEN, Received): _show_message,
@@ -261,6 +404,12 @@ class Session:
         (State.CLOSING, OutputBroken): _break_output_late,
         (State.CLOSING, Tick): _expire_closing,
     }
+
+
+def _unmet(pattern: Pattern, *, within_s: float | None = None) -> str:
+    """What was expected and did not come, shortened."""
+    shown = pattern.shown if len(pattern.shown) <= _SHOWN_CHARACTERS else f"{pattern.shown[:_SHOWN_CHARACTERS]}..."
+    return f"no message was {shown}" + (f" within {within_s:g} s" if within_s is not None else ", as expected")
 
 
 def describe_close(event: Closed) -> str:

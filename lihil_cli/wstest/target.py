@@ -14,8 +14,11 @@ from lihil_cli.wstest.handshake import Handshake
 DEFAULT_SERVER = "ws://127.0.0.1:8000"
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
-_EXAMPLES = "write a path such as /chat?room=1, :8000/chat, host:8000/chat or ws://host:8000/chat"
+_EXAMPLES = "write a path such as /chat?room=1, :8000/chat, host:8000/chat, unix:/sock:/chat or ws://host:8000/chat"
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@]*):(?P<port>[0-9]+)(?P<rest>[/?#].*)?")
+_UNIX = re.compile(r"unix:(?P<socket>[^:]+)(?::(?P<path>.*))?")
+# A name that ends like a domain: `example.com/chat` names a host, `v1.0/chat` and `chat/x.y` are paths.
+_DOMAIN = re.compile(r"([0-9A-Za-z-]+\.)+[A-Za-z]{2,}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What RFC 3986 allows in a path and a query, with "%", so that what is already escaped stays as it is.
@@ -84,26 +87,77 @@ class App(Protocol):
         """Shake hands with the app."""
 
 
-def resolve_target(text: str, server: DevFile | None, *, base: str | None, port: int | None) -> Target:
-    """The address that `text` means; a bare path goes to `base`, `port`, the running `server` or port 8000.
+def resolve_target(
+    text: str, server: DevFile | None, *, base: str | None, port: int | None, uds: str | None = None
+) -> Target:
+    """The address that `text` means; a bare path goes to `base`, `port`, `uds`, the running `server` or port 8000.
 
     Raises CliError (USAGE) for a target that is no path and no WebSocket address, and for two answers to the
     question which server is meant.
     """
-    if base is not None and port is not None:
-        raise _usage("--url and --port both name a server", "give one of them")
-    _refuse_oddities(text)
-    if _SCHEME.fullmatch(text) or _SERVER.fullmatch(text):
-        if base is not None or port is not None:
-            raise _usage(f"{text!r} names a server already", "leave --url and --port away, or give a path alone")
-        return Target(_server_url(text))
-    path = _encode_path(text)
+    named = [f"--{name}" for name, value in (("url", base), ("port", port), ("uds", uds)) if value is not None]
+    if len(named) > 1:
+        raise _usage(f"{' and '.join(named)} both name a server", "give one of them")
+    whole = whole_target(text)
+    if whole is not None:
+        if named:
+            raise _usage(f"{text!r} names a server already", f"leave {named[0]} away, or give a path alone")
+        return whole
     if base is not None:
-        _refuse_oddities(base)
-        return Target(_server_url(base).rstrip("/") + path)
+        return based_target(base, text)
     if port is not None:
-        return Target(f"ws://127.0.0.1:{port}{path}")
-    return _running_target(server, path) if server is not None else Target(DEFAULT_SERVER + path)
+        return local_target("127.0.0.1", port, text)
+    if uds is not None:
+        return socket_target(uds, text)
+    if server is not None:
+        return running_target(server, text)
+    return based_target(DEFAULT_SERVER, text)
+
+
+def whole_target(text: str) -> Target | None:
+    """The target in `text` where that says which server is meant, None for a bare path.
+
+    Raises CliError (USAGE) for a target that is no path and no WebSocket address.
+    """
+    _refuse_oddities(text)
+    unix = _UNIX.fullmatch(text)
+    if unix is not None:
+        return socket_target(unix["socket"], unix["path"] or "/")
+    if _SCHEME.fullmatch(text) or _SERVER.fullmatch(text):
+        return Target(_server_url(text))
+    return Target(_server_url(f"ws://{text}")) if _is_host(text) else None
+
+
+def based_target(base: str, text: str) -> Target:
+    """The path `text` on the server that `base` names: a URL, `host:port` or `unix:/sock`. Raises CliError (USAGE)."""
+    _refuse_oddities(base)
+    unix = _UNIX.fullmatch(base)
+    if unix is not None:
+        return socket_target(unix["socket"], (unix["path"] or "").rstrip("/") + encode_path(text))
+    return Target(_server_url(base).rstrip("/") + encode_path(text))
+
+
+def socket_target(uds: str, path: str) -> Target:
+    """A path on a server that listens on a Unix socket."""
+    return Target(f"ws://localhost{encode_path(path)}", uds=uds)
+
+
+def local_target(host: str, port: int, text: str) -> Target:
+    """The path `text` on a server of this machine."""
+    return Target(f"ws://{_connectable(host)}:{port}{encode_path(text)}")
+
+
+def running_target(server: DevFile, text: str) -> Target:
+    """The path `text` on a running dev server."""
+    scheme, path = "wss" if server.tls else "ws", encode_path(text)
+    if server.uds is not None:
+        return Target(f"{scheme}://localhost{path}", uds=server.uds, running=True)
+    return Target(f"{scheme}://{_connectable(server.host)}:{server.port}{path}", running=True)
+
+
+def app_target(app: App, text: str) -> Target:
+    """The path `text` of an app in this process."""
+    return Target(f"ws://localhost{encode_path(text)}", app=app)
 
 
 def follow_redirect(url: str, location: str) -> str:
@@ -156,20 +210,28 @@ def _server_url(text: str) -> str:
     return parts._replace(scheme=_SCHEMES[scheme.lower()], path=path, query=query).geturl()
 
 
-def _encode_path(text: str) -> str:
+def encode_path(text: str) -> str:
     """The path and query of a URL, with a leading slash, every character outside RFC 3986 escaped."""
     slash = "" if text.startswith("/") else "/"
     return slash + quote(text, safe=_URL_SAFE)
 
 
-def _running_target(server: DevFile, path: str) -> Target:
-    scheme = "wss" if server.tls else "ws"
-    if server.uds is not None:
-        return Target(f"{scheme}://localhost{path}", uds=server.uds, running=True)
-    host = _ANY_ADDRESS.get(server.host, server.host)
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
-    return Target(f"{scheme}://{host}:{server.port}{path}", running=True)
+def _is_host(text: str) -> bool:
+    host, slash, _ = text.partition("/")
+    host = host.partition("?")[0]
+    if host == "localhost":
+        return bool(slash)
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return _DOMAIN.fullmatch(host) is not None
+    return True
+
+
+def _connectable(host: str) -> str:
+    """The host to connect to where a server listens on `host`, as it stands in a URL."""
+    host = _ANY_ADDRESS.get(host, host)
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _refuse_oddities(text: str) -> None:

@@ -16,6 +16,7 @@ _IN = "< "  # stands before every line that was received, so that none can pass 
 _MAX_LINES = 50
 _MAX_LINE_CHARACTERS = 1000
 _MAX_BINARY_BYTES = 64
+_PIECE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ def _is_tty(stream: TextIO | None) -> bool:
 class Screen:
     """Writes messages and notes. While a prompt stands, `divert` sends the terminal's share above it."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, *, is_quiet: bool = False) -> None:
         self._streams = streams
+        self._is_quiet = is_quiet
         self._above: Callable[[str], object] | None = None
 
     def divert(self, above: Callable[[str], object] | None) -> None:
@@ -65,10 +67,7 @@ class Screen:
         self._above = above
 
     def print_message(self, payload: str | bytes) -> None:
-        """Show a message that arrived: plain in a pipe, prefixed and escaped on a terminal. Raises OSError."""
-        if not self._streams.stdout_is_tty:
-            self._write(self._streams.stdout, plain_line(payload))
-            return
+        """Show a message that arrived on a terminal, prefixed and escaped. Raises OSError."""
         lines = display_lines(payload)
         self._write_terminal("".join(f"{_IN}{line}\n" for line in lines))
 
@@ -78,12 +77,24 @@ class Screen:
 
     def print_note(self, text: str) -> None:
         """Tell the user something on standard error; a stream that is gone is no reason to stop."""
+        if self._is_quiet:
+            return
         line = escape_terminal(text, keep_newlines=False) + "\n"
         if self._above is not None and self._streams.stderr_is_tty:
             self._above(line)
             return
         with suppress(OSError):
             self._write(self._streams.stderr, line.encode(self._streams.encoding, "backslashreplace"))
+
+    def write(self, data: bytes) -> None:
+        """Give bytes to standard output as they are; `flush` sends them on. Raises OSError."""
+        if self._streams.stdout is not None:
+            self._streams.stdout.write(data)
+
+    def flush(self) -> None:
+        """Send on what was written to standard output. Raises OSError."""
+        if self._streams.stdout is not None:
+            self._streams.stdout.flush()
 
     def discard_output(self) -> None:
         """Send what is still buffered for a reader that has gone to nowhere, so that the process can end quietly."""
@@ -107,11 +118,6 @@ class Screen:
         stream.flush()
 
 
-def plain_line(payload: str | bytes) -> bytes:
-    """A message for a pipe: the text as it came, or a binary message as hexadecimal digits, and a newline."""
-    return (payload if isinstance(payload, str) else payload.hex()).encode() + b"\n"
-
-
 def display_lines(payload: str | bytes) -> list[str]:
     """A message for a terminal: harmless, and cut where it is too long to be read."""
     if isinstance(payload, str):
@@ -122,14 +128,25 @@ def display_lines(payload: str | bytes) -> list[str]:
 
 
 def _text_lines(text: str) -> list[str]:
-    lines = text.split("\n", _MAX_LINES)
+    """The first lines, cut to a width that can be read; of a large text no more than that is looked at."""
+    head = text[: _MAX_LINES * (_MAX_LINE_CHARACTERS + 1)]
+    lines = head.split("\n", _MAX_LINES)
     shown = [_cut(line) for line in lines[:_MAX_LINES]]
-    if len(lines) > _MAX_LINES:
-        shown.append(f"... {len(text.encode())} bytes in the message")
+    if len(lines) > _MAX_LINES or (len(head) < len(text) and len(lines[-1]) <= _MAX_LINE_CHARACTERS):
+        shown.append(f"... {size_of(text)} bytes in the message")
+    elif len(head) < len(text):
+        shown[-1] = f"{shown[-1].rpartition('... ')[0]}... {size_of(text)} bytes in the message"
     return shown
 
 
 def _cut(line: str) -> str:
     if len(line) <= _MAX_LINE_CHARACTERS:
         return escape_terminal(line)
-    return f"{escape_terminal(line[:_MAX_LINE_CHARACTERS])}... {len(line.encode())} bytes"
+    return f"{escape_terminal(line[:_MAX_LINE_CHARACTERS])}... {size_of(line)} bytes"
+
+
+def size_of(text: str) -> int:
+    """The bytes of a text as UTF-8, without making them all at once."""
+    if text.isascii():
+        return len(text)
+    return sum(len(text[start : start + _PIECE].encode("utf-8", "replace")) for start in range(0, len(text), _PIECE))

@@ -51,6 +51,11 @@ class FrameTracer:
         self._to_skip = max(0, position - size)
         return frames
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether a frame has begun and is not whole."""
+        return self._to_skip > 0
+
     def _frame(self, first: int, second: int, length: int) -> Frame:
         return Frame(
             self._is_outgoing, first & 0x0F, bool(first & 0x80), bool(first & 0x40), length, bool(second & 0x80)

@@ -31,12 +31,14 @@ class WireConnection:
         close_timeout_s: float = 1.0,
         ping_interval_s: float | None = None,
     ) -> None:
+        self.request = b""
         self.response = response
         self.subprotocol = subprotocol
         self.is_compressed = is_compressed
         self.on_frame: Callable[[Frame], None] | None = None
         self.failure: BaseException | None = None
         self.arrived_at = 0.0
+        self.heard_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._wire = wire
         self._protocol = protocol
@@ -45,7 +47,7 @@ class WireConnection:
         self._ins, self._outs = FrameTracer(is_outgoing=False), FrameTracer(is_outgoing=True)
         self._messages: deque[tuple[str | bytes, float]] = deque()
         self._waiting_bytes = 0
-        self._pings: dict[bytes, tuple[asyncio.Future[float | None], float]] = {}
+        self._pings: list[tuple[bytes, asyncio.Future[float | None], float]] = []
         self._has_begun = False
         self._has_asked_to_close = False
         self._ending: Closed | None = None
@@ -92,14 +94,14 @@ class WireConnection:
         self._write(data)
         await self._wire.drain()
 
-    async def ping(self) -> float | None:
+    async def ping(self, payload: bytes = b"") -> float | None:
         self._begin()
-        payload = os.urandom(4)
-        answer: asyncio.Future[float | None] = self._loop.create_future()
+        payload = payload or os.urandom(4)
         if self._is_over or self._protocol.state is not State.OPEN:
             return None
-        self._pings[payload] = (answer, self._loop.time())
+        answer: asyncio.Future[float | None] = self._loop.create_future()
         self._write(self._protocol.ping(payload))
+        self._pings.append((payload, answer, self._loop.time()))
         return await answer
 
     async def pong(self, data: bytes = b"") -> None:
@@ -142,6 +144,8 @@ class WireConnection:
         events = self._protocol.receive(data, max(room, 1))
         self._write(self._protocol.take_output())
         now = self._loop.time()
+        if self._ins.is_inside:
+            self.heard_at = now
         for event in events:
             if isinstance(event, str | bytes):
                 self._messages.append((event, now))
@@ -170,14 +174,11 @@ class WireConnection:
 
     def _settle_pings(self, payload: bytes, now: float) -> None:
         """A pong answers its ping and those before it (section 5.5.3); one that belongs to none means nothing."""
-        if payload not in self._pings:
-            return
-        for sent in list(self._pings):
-            answer, sent_at = self._pings.pop(sent)
+        answered = next((at for at, (sent, _, _) in enumerate(self._pings) if sent == payload), -1)
+        for _, answer, sent_at in self._pings[: answered + 1]:
             if not answer.done():
                 answer.set_result(now - sent_at)
-            if sent == payload:
-                return
+        del self._pings[: answered + 1]
 
     # The end
 
@@ -191,7 +192,7 @@ class WireConnection:
         self._is_over = True
         for timer in self._timers:
             timer.cancel()
-        for answer, _ in self._pings.values():
+        for _, answer, _ in self._pings:
             if not answer.done():
                 answer.set_result(None)
         self._pings.clear()
@@ -219,7 +220,7 @@ class WireConnection:
 
         Nobody waits for the pong: a server that stands at a breakpoint is not dead either.
         """
-        if self._ping_interval_s is None or self._is_over:
+        if not self._ping_interval_s or self._is_over:
             return
         try:
             self._write(self._protocol.ping())

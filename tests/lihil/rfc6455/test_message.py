@@ -24,6 +24,34 @@ def compressed(message: bytes) -> bytes:
     return Deflate(DeflateOptions(), is_server=False).compress(message)
 
 
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_large_message_is_never_there_twice(opcode: int) -> None:
+    size, piece = 72 * 2**20, b"x" * 2**18
+    message = incoming(size)
+    message.begin_frame(FIN | opcode, size)
+    tracemalloc.start()
+    try:
+        whole = [message.add(piece, is_last=at == size // 2**18 - 1) for at in range(size // 2**18)][-1]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert whole == ("x" * size if opcode == TEXT else b"x" * size)
+    assert peak < 1.9 * size
+
+
+def test_a_character_across_blocks_is_one_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lihil.rfc6455.message._BLOCK_BYTES", 1)
+    text = "a\u00e9\u2603\U0001f600"
+    message = incoming()
+    message.begin_frame(FIN | TEXT, len(text.encode()))
+    parts = [bytes([byte]) for byte in text.encode()]
+    assert [message.add(part, is_last=at == len(parts) - 1) for at, part in enumerate(parts)][-1] == text
+    message.begin_frame(FIN | TEXT, 2)
+    assert message.add(b"\xc3", is_last=False) is None
+    with pytest.raises(ProtocolError):
+        message.add(b"", is_last=True)
+
+
 # The quick way
 
 

@@ -107,7 +107,7 @@ def test_an_input_that_is_no_text_is_wrong_use(servers: Servers, talk: Talk) -> 
         received.extend([message async for message in connection])
 
     outcome = talk(servers.websocket(listen), stdin=b"good\n\xff\n")
-    told = "standard input, line 2: not UTF-8, so it cannot be a text message\n"
+    told = "standard input, line 2: not UTF-8, so it cannot be a text message; --binary sends it as it is\n"
     servers.finish()
     assert outcome == Outcome(ExitCode.USAGE, "", told)
     assert received == ["good"]
@@ -181,7 +181,7 @@ def test_ctrl_c_closes_properly_where_the_server_does_too(servers: Servers, talk
         await connection.wait_closed()
 
     outcome = talk(servers.websocket(press), stdin=None, options=Options(messages=("here",)))
-    assert outcome == Outcome(0, "", "closed: 1000 (normal closure)\n")
+    assert outcome == Outcome(ExitCode.INTERRUPTED, "", "interrupted; closed: 1000 (normal closure)\n")
 
 
 def test_ctrl_c_while_connecting_gives_up(servers: Servers, talk: Talk) -> None:

@@ -8,30 +8,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.pipe import MAX_LINE_BYTES, LineSplitter, PipeReader
+from lihil_cli.wstest.pipe import MAX_LINE_BYTES, PipeReader, RecordSplitter, Replay
+from lihil_cli.wstest.steps import Say, Step, steps_of_record
 
 
-def split(*chunks: bytes) -> list[str]:
-    splitter = LineSplitter()
-    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
-    return lines + list(splitter.finish())
+def split(*chunks: bytes, by_nul: bool = False, keeps_cr: bool = False) -> list[bytes]:
+    splitter = RecordSplitter(by_nul=by_nul, keeps_cr=keeps_cr)
+    records = [record for chunk in chunks for record in splitter.feed(chunk)]
+    return records + list(splitter.finish())
 
 
 @pytest.mark.parametrize(
-    ("data", "lines"),
+    ("data", "records", "options"),
     [
-        (b"", []),
-        (b"a\n", ["a"]),
-        (b"a\nb", ["a", "b"]),
-        (b"a\r\nb\r\n", ["a", "b"]),
-        (b"\n\n", ["", ""]),
-        ("é\n☃".encode(), ["é", "☃"]),
-        (b"a\rb\n", ["a\rb"]),
+        (b"", [], {}),
+        (b"a\n", [b"a"], {}),
+        (b"a\nb", [b"a", b"b"], {}),
+        (b"a\r\nb\r\n", [b"a", b"b"], {}),
+        (b"\n\n", [b"", b""], {}),
+        (b"a\rb\n", [b"a\rb"], {}),
+        (b"a\r\n", [b"a\r"], {"keeps_cr": True}),
+        (b"a\nb\0c", [b"a\nb", b"c"], {"by_nul": True}),
     ],
 )
-def test_lines_are_the_same_however_the_bytes_arrive(data: bytes, lines: list[str]) -> None:
-    assert split(data) == lines
-    assert split(*(data[n : n + 1] for n in range(len(data)))) == lines
+def test_records_are_the_same_however_the_bytes_arrive(
+    data: bytes, records: list[bytes], options: dict[str, bool]
+) -> None:
+    assert split(data, **options) == records
+    assert split(*(data[n : n + 1] for n in range(len(data))), **options) == records
 
 
 @settings(deadline=None)
@@ -39,21 +43,37 @@ def test_lines_are_the_same_however_the_bytes_arrive(data: bytes, lines: list[st
 def test_what_was_joined_is_split_again(lines: list[str], data: st.DataObject) -> None:
     joined = "".join(f"{line}\n" for line in lines).encode()
     cut = data.draw(st.integers(0, len(joined)))
-    assert split(joined[:cut], joined[cut:]) == lines
-
-
-def test_the_lines_before_a_bad_one_are_given_and_the_bad_one_is_named() -> None:
-    lines = LineSplitter().feed(b"good\n\xff\n")
-    assert next(lines) == "good"
-    with pytest.raises(ValueError, match="line 2: not UTF-8"):
-        next(lines)
+    assert split(joined[:cut], joined[cut:]) == [line.encode() for line in lines]
 
 
 def test_a_line_without_end_is_not_gathered_for_ever() -> None:
-    splitter = LineSplitter()
-    assert list(splitter.feed(b"first\n" + b"x" * MAX_LINE_BYTES)) == ["first"]
-    with pytest.raises(ValueError, match="line 2: over 16777216 bytes"):
+    splitter = RecordSplitter()
+    assert list(splitter.feed(b"first\n" + b"x" * MAX_LINE_BYTES)) == [b"first"]
+    with pytest.raises(ValueError, match="over 16777216 bytes"):
         list(splitter.feed(b"x"))
+    assert splitter.count == 2
+
+
+def test_a_record_is_given_step_by_step_as_it_is_asked_for() -> None:
+    async def play() -> list[Step | ValueError | None]:
+        seen: asyncio.Queue[Step | ValueError | None] = asyncio.Queue()
+        source = Replay(iter([Say("a"), Say("b")]), seen.put_nowait)
+        taken = [await seen.get()]
+        while taken[-1] is not None:
+            source.resume()
+            taken.append(await seen.get())
+        return taken
+
+    assert asyncio.run(play()) == [Say("a"), Say("b"), None]
+
+
+def test_a_record_that_cannot_be_read_is_told() -> None:
+    async def play() -> Step | ValueError | None:
+        seen: asyncio.Queue[Step | ValueError | None] = asyncio.Queue()
+        Replay(steps_of_record(["nonsense"], None), seen.put_nowait)
+        return await seen.get()
+
+    assert "line 1 is no event of a record" in str(asyncio.run(play()))
 
 
 @contextmanager

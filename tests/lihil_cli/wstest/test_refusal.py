@@ -44,7 +44,7 @@ def test_a_problem_may_lack_anything(problem: object, lines: list[str]) -> None:
     assert refusal_lines(refusal(json.dumps(problem).encode(), PROBLEM))[2:] == lines
 
 
-@pytest.mark.parametrize("body", [b"[1]", b"not json", b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize("body", [b"not json", b"[" * 100_000, b"\xff"])
 def test_a_body_that_is_no_problem_after_all_is_shown_as_text(body: bytes) -> None:
     lines = refusal_lines(refusal(body, PROBLEM))
     assert lines[2].startswith("  " + body.decode("utf-8", "replace")[:8])
@@ -59,4 +59,13 @@ def test_headers_that_help_are_shown_and_others_are_not() -> None:
 
 def test_a_long_body_is_cut() -> None:
     lines = refusal_lines(refusal(b"x" * 10_000))
-    assert lines[1:] == ["  " + "x" * 4000, "  ... 10000 bytes"]
+    assert lines[1:] == ["  " + "x" * 4000, "  ... 10000 bytes", lines[0]]
+
+
+def test_json_gets_a_line_for_each_value_and_the_reason_stands_last() -> None:
+    lines = refusal_lines(refusal('{"who": "мир"}'.encode()))
+    assert lines[1:] == ["  {", '    "who": "мир"', "  }", lines[0]]
+
+
+def test_every_header_is_shown_when_that_is_asked_for() -> None:
+    assert refusal_lines(refusal(b"", ("X-Odd", "1")), is_whole=True)[1:] == ["  X-Odd: 1"]

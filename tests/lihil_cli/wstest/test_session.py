@@ -11,6 +11,7 @@ from lihil_cli.wstest.events import (
     Echo,
     Event,
     Exit,
+    Given,
     InputEnded,
     InputFailed,
     Interrupted,
@@ -25,7 +26,17 @@ from lihil_cli.wstest.events import (
     Send,
     Tick,
 )
-from lihil_cli.wstest.session import CLOSE_WAIT_S, Options, Session, State, describe_close
+from lihil_cli.wstest.pattern import parse_pattern
+from lihil_cli.wstest.session import (
+    CLOSE_WAIT_S,
+    LINGER_FOR_EXPECTED_S,
+    LINGER_S,
+    Options,
+    Session,
+    State,
+    describe_close,
+)
+from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep
 
 PIPE = Options()
 HUMAN = Options(interactive=True)
@@ -43,7 +54,11 @@ def replay(options: Options, *steps: Event | float) -> list[Action]:
             now += step
         else:
             actions += session.handle(step, now)
-    return actions
+    return [Print(action.payload) if isinstance(action, Print) else action for action in actions]
+
+
+def said(text: str | bytes) -> Given:
+    return Given(Say(text))
 
 
 def exit_code(actions: Sequence[Action]) -> int:
@@ -64,13 +79,13 @@ def test_the_greeting_of_a_server_that_closes_is_printed_and_all_is_well() -> No
 
 
 def test_lines_of_a_pipe_are_sent_as_they_are() -> None:
-    assert replay(PIPE, Opened(), Line("/quit"), Line(""), Line("//x")) == [Send("/quit"), Send(""), Send("//x")]
+    assert replay(PIPE, Opened(), said("/quit"), said(""), said(b"x")) == [Send("/quit"), Send(""), Send(b"x")]
 
 
 def test_nothing_is_sent_before_the_handshake_and_everything_after_it_in_order() -> None:
     options = Options(messages=("first",))
-    assert replay(options, Line("second"), InputFailed("line 2 is odd")) == []
-    assert replay(options, Line("second"), InputFailed("line 2 is odd"), Opened()) == [
+    assert replay(options, said("second"), InputFailed("line 2 is odd")) == []
+    assert replay(options, said("second"), InputFailed("line 2 is odd"), Opened()) == [
         Send("first"),
         Send("second"),
         Close(),
@@ -154,6 +169,11 @@ def test_ctrl_c_closes_and_is_well_when_the_server_answers() -> None:
     assert exit_code(replay(HUMAN, Opened(), Interrupted(), BY_US)) == 0
 
 
+def test_ctrl_c_in_a_pipe_is_an_interruption_however_well_it_ends() -> None:
+    actions = replay(PIPE, Opened(), Interrupted(), BY_US)
+    assert actions == [Close(), Note("interrupted; closed: 1000 (normal closure)"), Exit(130)]
+
+
 @pytest.mark.parametrize("last", [(Interrupted(),), (CLOSE_WAIT_S, Tick()), (LOST,)])
 def test_ctrl_c_on_a_close_that_hangs_is_an_interruption(last: tuple[Event | float, ...]) -> None:
     assert exit_code(replay(HUMAN, Opened(), Interrupted(), *last)) == 130
@@ -183,7 +203,7 @@ def test_the_timeout_holds_although_the_input_has_ended() -> None:
 
 
 def test_input_that_cannot_be_sent_is_wrong_use() -> None:
-    assert replay(PIPE, Opened(), Line("ok"), InputFailed("line 2 is odd"), Line("more"), BY_US) == [
+    assert replay(PIPE, Opened(), said("ok"), InputFailed("line 2 is odd"), said("more"), BY_US) == [
         Send("ok"),
         Close(),
         Note("line 2 is odd"),
@@ -238,9 +258,158 @@ def test_close_takes_a_code_and_a_reason_and_nothing_is_sent_after_it() -> None:
     ]
 
 
+# What a pipe's steps wait for
+
+
+def test_a_sleep_holds_up_what_comes_behind_it() -> None:
+    session = Session(PIPE, 0.0)
+    session.handle(Opened(), 0.0)
+    wanted = [session.wants_input]
+    assert session.handle(Given(Sleep(2.0)), 0.0) == []
+    assert [*wanted, session.wants_input] == [True, False]
+    assert session.handle(said("late"), 0.5) == []
+    session.handle(InputEnded(), 0.6)
+    assert session.wake_at == 2.0
+    assert session.handle(Tick(), 2.0) == [Send("late")]
+    assert session.wake_at == 2.0 + LINGER_S
+
+
+def test_an_expected_message_lets_the_input_go_on() -> None:
+    expected = Given(Expect(parse_pattern("welcome")))
+    steps: list[Event | float] = [Opened(), expected, said("hi"), Received("noise"), Received("welcome")]
+    assert replay(PIPE, *steps) == [Print("noise"), Print("welcome"), Send("hi")]
+
+
+def test_a_message_that_came_before_it_was_waited_for_counts_once() -> None:
+    expected = Given(Expect(parse_pattern("welcome"), 3.0))
+    steps: list[Event | float] = [Opened(), Received("welcome"), expected, said("hi")]
+    assert replay(PIPE, *steps) == [Print("welcome"), Send("hi")]
+    again = replay(PIPE, *steps, expected, said("never"), 3.0, Tick(), BY_US)
+    assert again[2:] == [Close(), Note("no message was welcome within 3 s"), Exit(1)]
+
+
+def test_only_so_much_is_kept_for_an_expectation_still_to_come() -> None:
+    flood: list[Event | float] = [Received("x" * 600_000), Received("y" * 600_000)]
+    expected = Given(Expect(parse_pattern("/^x/"), 1.0))
+    assert replay(PIPE, Opened(), *flood, expected, 1.0, Tick(), BY_US)[-1] == Exit(1)
+
+
+def test_a_ping_and_a_close_can_be_steps() -> None:
+    steps: list[Event | float] = [Given(Measure(b"p")), Given(Leave(4000, "bye")), said("never")]
+    assert replay(PIPE, Opened(), *steps, Ponged(0.1), Closed(4000, "bye", "client"))[-4:] == [
+        Ping(b"p"),
+        Close(4000, "bye"),
+        Note("closed: 4000 (private to the application): bye"),
+        Exit(0),
+    ]
+
+
+# When to stop
+
+
+def test_a_message_that_takes_long_to_arrive_is_no_silence() -> None:
+    session = Session(PIPE, 0.0)
+    session.handle(Opened(), 0.0)
+    session.handle(InputEnded(), 0.0)
+    assert session.handle(Tick(heard_at=0.9), 1.0) == []
+    assert session.wake_at == 0.9 + LINGER_S
+    assert session.handle(Tick(heard_at=0.9), 1.9) == [Close()]
+
+
+def test_a_message_that_was_waited_for_ends_it() -> None:
+    options = Options(until=parse_pattern('{"type":"done"}'))
+    steps: list[Event | float] = [Opened(), Received("1"), Received('{"type":"done","n":3}'), BY_US]
+    assert [action for action in replay(options, *steps) if not isinstance(action, Print)] == [
+        Close(),
+        Note("closed: 1000 (normal closure)"),
+        Exit(0),
+    ]
+
+
+@pytest.mark.parametrize("options", [Options(limit=5), Options(until=parse_pattern("x"))])
+def test_who_says_what_to_wait_for_is_not_left_for_silence(options: Options) -> None:
+    assert replay(options, Opened(), InputEnded(), 1000.0, Tick()) == []
+
+
+def test_who_only_listens_is_not_left_for_silence_either() -> None:
+    assert replay(Options(listen=True), Opened(), 1000.0, Tick()) == []
+
+
+EXPECTING = Options(expects=(parse_pattern("one"), parse_pattern("/two/")))
+
+
+def test_expectations_are_met_in_order_and_then_it_ends() -> None:
+    steps: list[Event | float] = [
+        Opened(),
+        InputEnded(),
+        Received("a two"),
+        Received("one"),
+        Received("noise"),
+        Received("a two"),
+    ]
+    actions = replay(EXPECTING, *steps, BY_US)
+    assert actions[-3:] == [Close(), Note("closed: 1000 (normal closure)"), Exit(0)]
+
+
+def test_expectations_that_are_met_do_not_cut_off_the_input() -> None:
+    assert replay(EXPECTING, Opened(), Received("one"), Received("two"), said("more")) == [
+        Print("one"),
+        Print("two"),
+        Send("more"),
+    ]
+    assert replay(EXPECTING, Opened(), Received("one"), Received("two"), InputEnded())[-1] == Close()
+    sleeping: list[Event | float] = [Opened(), Given(Sleep(1.0)), InputEnded(), Received("one"), Received("two")]
+    assert replay(EXPECTING, *sleeping)[-1] == Print("two")
+    assert replay(EXPECTING, *sleeping, 1.0, Tick())[-1] == Close()
+
+
+@pytest.mark.parametrize("end", [Closed(1000), Closed(1011), LOST])
+def test_an_expectation_that_was_not_met_is_a_failure(end: Closed) -> None:
+    actions = replay(EXPECTING, Opened(), Received("one"), end)
+    assert actions[-1] == Exit(1)
+    assert last_note(actions).endswith("; no message was /two/, as expected")
+
+
+def test_an_expectation_is_waited_for_longer_but_not_for_ever() -> None:
+    assert replay(EXPECTING, Opened(), InputEnded(), LINGER_S, Tick()) == []
+    assert replay(EXPECTING, Opened(), InputEnded(), LINGER_FOR_EXPECTED_S, Tick(), BY_US)[-1] == Exit(1)
+
+
+def test_a_message_that_is_on_its_way_when_the_time_is_up_is_still_expected() -> None:
+    steps: list[Event | float] = [
+        Opened(),
+        InputEnded(),
+        Received("one"),
+        LINGER_FOR_EXPECTED_S,
+        Tick(),
+        Received("two"),
+        BY_US,
+    ]
+    assert replay(EXPECTING, *steps)[-1] == Exit(0)
+
+
+def test_a_timeout_stays_a_timeout_and_says_what_did_not_come() -> None:
+    options = Options(expects=(parse_pattern("x" * 300),), timeout_s=1.0)
+    actions = replay(options, Opened(), 1.0, Tick(), BY_US)
+    assert actions[-1] == Exit(6)
+    assert f"no message was {'x' * 200}..., as expected" in last_note(actions)
+
+
+def test_a_code_can_be_declared_good() -> None:
+    options = Options(ok_codes=frozenset({4001}))
+    assert replay(options, Opened(), Closed(4001))[-1] == Exit(0)
+    assert replay(options, Opened(), Closed(4002))[-1] == Exit(5)
+
+
 EVENTS = st.one_of(
     st.just(Opened("about")),
     st.builds(Line, st.sampled_from(["text", "", "/quit", "/ping", "//x", "/x", "/close 4000 r", "/help"])),
+    st.builds(
+        Given,
+        st.sampled_from(
+            [Say("x"), Say(b"y"), Measure(), Leave(4000), Sleep(0.5), Expect(parse_pattern("/a/"), 0.5), Sleep(0.0)]
+        ),
+    ),
     st.just(InputEnded()),
     st.just(InputFailed("odd")),
     st.builds(Received, st.text(max_size=3) | st.binary(max_size=3)),
@@ -256,7 +425,10 @@ OPTIONS = st.builds(
     messages=st.lists(st.text(max_size=3), max_size=2).map(tuple),
     limit=st.none() | st.integers(1, 3),
     timeout_s=st.none() | st.floats(0, 3),
-    linger_s=st.floats(0, 2),
+    linger_s=st.none() | st.floats(0, 2),
+    until=st.none() | st.just(parse_pattern("/b/")),
+    expects=st.lists(st.sampled_from([parse_pattern("a"), parse_pattern("/./")]), max_size=2).map(tuple),
+    listen=st.booleans(),
 )
 
 
@@ -292,7 +464,7 @@ def test_a_tick_at_the_time_it_was_asked_for_gets_somewhere(options: Options, ev
     for event in events:
         session.handle(event, 0.0)
     was_closing = session.state is State.CLOSING
-    for _ in range(4):
+    for _ in range(20):
         wake_at = session.wake_at
         if wake_at is None:
             break
@@ -305,5 +477,5 @@ def test_a_tick_at_the_time_it_was_asked_for_gets_somewhere(options: Options, ev
 @settings(deadline=None)
 @given(st.lists(st.text()))
 def test_every_line_of_a_pipe_arrives_once_and_in_order(lines: list[str]) -> None:
-    actions = replay(PIPE, *map(Line, lines[::2]), Opened(), *map(Line, lines[1::2]))
+    actions = replay(PIPE, *map(said, lines[::2]), Opened(), *map(said, lines[1::2]))
     assert actions == [Send(line) for line in [*lines[::2], *lines[1::2]]]

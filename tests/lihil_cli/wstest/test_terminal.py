@@ -7,24 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.terminal import Screen, Streams, display_lines, plain_line, process_streams
+from lihil_cli.wstest.terminal import Screen, Streams, display_lines, process_streams, size_of
 
 
 def screen(*, tty: bool, encoding: str = "utf-8") -> tuple[Screen, io.BytesIO, io.BytesIO]:
     out, err = io.BytesIO(), io.BytesIO()
     streams = Streams(None, out, err, stdout_is_tty=tty, stderr_is_tty=tty, encoding=encoding)
     return Screen(streams), out, err
-
-
-@pytest.mark.parametrize(
-    ("payload", "line"),
-    [("hi", b"hi\n"), ("a\nb", b"a\nb\n"), ("\x1b[2Jü", b"\x1b[2J\xc3\xbc\n"), (b"\x00\xff", b"00ff\n"), ("", b"\n")],
-)
-def test_a_pipe_gets_the_message_alone(payload: str | bytes, line: bytes) -> None:
-    assert plain_line(payload) == line
-    shown, out, err = screen(tty=False)
-    shown.print_message(payload)
-    assert (out.getvalue(), err.getvalue()) == (line, b"")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +29,8 @@ def test_a_pipe_gets_the_message_alone(payload: str | bytes, line: bytes) -> Non
         ("é" * 1001, f"< {'é' * 1000}... 2002 bytes\n"),
         ("\n".join("x" * 51), "< x\n" * 50 + "< ... 101 bytes in the message\n"),
         ("\n".join("x" * 50), "< x\n" * 50),
+        ("x" * 10**6, f"< {'x' * 1000}... 1000000 bytes in the message\n"),
+        ("a\n" + "é" * 10**6, f"< a\n< {'é' * 1000}... 2000002 bytes in the message\n"),
     ],
 )
 def test_a_terminal_gets_every_line_prefixed_harmless_and_cut(payload: str | bytes, text: str) -> None:
@@ -90,8 +81,29 @@ def test_notes_that_go_to_a_file_stay_out_of_the_terminal() -> None:
     assert (above, err.getvalue()) == ([], b"note\n")
 
 
+def test_bytes_for_a_program_go_through_as_they_are() -> None:
+    shown, out, _ = screen(tty=False)
+    shown.write(b"\x1b[2J")
+    shown.flush()
+    assert out.getvalue() == b"\x1b[2J"
+
+
+def test_a_quiet_screen_says_nothing() -> None:
+    err = io.BytesIO()
+    Screen(Streams(None, None, err), is_quiet=True).print_note("note")
+    assert err.getvalue() == b""
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_size_is_that_of_the_bytes(text: str) -> None:
+    assert size_of(text) == len(text.encode())
+
+
 def test_streams_that_were_closed_from_the_start_take_everything_silently() -> None:
     shown = Screen(Streams(None, None, None))
+    shown.write(b"out")
+    shown.flush()
     shown.print_message("in")
     shown.print_note("note")
     shown.discard_output()

@@ -1,0 +1,56 @@
+"""What the running dev server says about a connection: why its handler died. Only ever asked where `dev.json` leads."""
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+
+from lihil_cli.devfile import DevFile
+from lihil_cli.wstest.answer import read_body, read_head
+from lihil_cli.wstest.crash import Crash, read_crash
+from lihil_cli.wstest.dial import dial
+from lihil_cli.wstest.handshake import CannotConnectError, Handshake, HungUpError, Response, Tls
+from lihil_cli.wstest.protocol import HeadError
+from lihil_cli.wstest.target import running_target
+
+CONNECTION_HEADER = "x-lihil-conn"
+_PATIENCE_S = 1.0
+_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")
+# The token goes nowhere else, so a certificate that a developer made is good enough on this machine.
+_HANDSHAKE = Handshake(tls=Tls(insecure=True), proxy="")
+
+
+def connection_id(response: Response) -> str | None:
+    """The dev server's name for a connection; None where there is none, or one that cannot stand in a path."""
+    name = response.first(CONNECTION_HEADER)
+    return name if name is not None and _ID.fullmatch(name) else None
+
+
+async def fetch_crash(server: DevFile, connection: str) -> Crash | None:
+    """What the handler of that connection raised; None where the server does not say so within a second."""
+    with suppress(TimeoutError, OSError, CannotConnectError, HungUpError, HeadError, ValueError):
+        async with asyncio.timeout(_PATIENCE_S):
+            return read_crash(json.loads(await _get(server, f"/_lihil/errors/{connection}")))
+    return None
+
+
+async def _get(server: DevFile, path: str) -> bytes:
+    """The body of a 200. Raises ValueError for any other status."""
+    target = running_target(server, path)
+    wire = await dial(target, _HANDSHAKE)
+    try:
+        head = [
+            f"GET {target.path} HTTP/1.1",
+            f"Host: {target.address if target.uds is None else 'localhost'}",
+            f"Authorization: Bearer {server.token}",
+            "Accept: application/json",
+            "Connection: close",
+        ]
+        wire.write("\r\n".join([*head, "", ""]).encode("ascii"))
+        answer = await read_head(wire)
+        if answer.status != 200:
+            raise ValueError(f"HTTP {answer.status}")
+        return await read_body(wire, answer)
+    finally:
+        wire.abort()
+        await wire.wait_lost()

@@ -1,0 +1,97 @@
+"""From a place to a target that can be connected to: the app started where it runs here, the address checked."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from lihil_cli.console import escape_terminal
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.handshake import CannotConnectError
+from lihil_cli.wstest.locate import Located
+from lihil_cli.wstest.schema import Schema, complaints, parse_schema, read_schema
+from lihil_cli.wstest.target import Target
+
+_MAX_SCHEMA_BYTES = 16 * 2**20
+
+
+@asynccontextmanager
+async def open_place(
+    place: Located,
+    headers: tuple[tuple[str, str], ...],
+    *,
+    is_forced: bool,
+    is_verbose: bool,
+    tell: Callable[[str], None],
+) -> AsyncIterator[Target]:
+    """The target, with its app running where it is to be called in this process.
+
+    Raises CliError (USAGE) when the app's schema says that it would not take the address, unless `is_forced`.
+    """
+    if place.app is None:
+        schema = _kept_schema(place)
+        if is_verbose:
+            tell(f"-> {place.target.shown} ({place.how})")
+        _check(schema, place.target, headers, is_forced=is_forced)
+        yield place.target
+        return
+
+    from lihil_cli.wstest.inprocess import open_app
+
+    if place.how != "--app" or is_verbose:
+        tell(f"-> {place.target.path} ({place.how})")
+    async with open_app(place.app or None, place.root) as app:
+        _check(schema_of_app(app.app, app.label), place.target, headers, is_forced=is_forced)
+        yield replace(place.target, app=app)
+
+
+def load_schema(place: Located) -> Schema:
+    """What the app at a place says about itself. Raises CliError where nothing is known about it."""
+    schema = _kept_schema(place)
+    if schema is None and place.app is not None:
+        from lihil_cli.wstest.inprocess import load_target
+
+        app, label = load_target(place.app or None, place.root)
+        schema = schema_of_app(app, label)
+    if schema is None:
+        raise CliError(
+            f"nothing is known about the routes of {place.target.address}",
+            hint="run it with `lihil run --reload` in this project, or name the app: --app main:app",
+            code=ExitCode.USAGE,
+        )
+    return schema
+
+
+def schema_of_app(app: Any, label: str) -> Schema | None:
+    """What a loaded app says about itself; None for one that is no lihil.Lihil."""
+    if not hasattr(app, "endpoints"):
+        return None
+    import msgspec
+
+    from lihil.schema.model import describe_app
+
+    return parse_schema(msgspec.to_builtins(describe_app(app, title=label)))
+
+
+def unreachable(error: CannotConnectError, target: Target) -> CliError:
+    """A failed connection in one line, which says what might help."""
+    hint = error.hint or ("start the server with `lihil run`" if target.is_local and target.app is None else "")
+    message = f"{error}; {hint}" if hint else str(error)
+    return CliError(escape_terminal(message, keep_newlines=target.app is not None), code=ExitCode.CANNOT_CONNECT)
+
+
+def _kept_schema(place: Located) -> Schema | None:
+    """The dev server's own; a file that is not there, or is none, says nothing."""
+    if place.schema is None:
+        return None
+    with suppress(OSError), place.schema.open("rb") as stream:
+        return read_schema(stream.read(_MAX_SCHEMA_BYTES))
+    return None
+
+
+def _check(schema: Schema | None, target: Target, headers: tuple[tuple[str, str], ...], *, is_forced: bool) -> None:
+    if schema is None or is_forced:
+        return
+    found = complaints(schema, target.path, headers)
+    if found:
+        raise CliError(f"{'; '.join(found)} (--force sends it anyway)", code=ExitCode.USAGE)
