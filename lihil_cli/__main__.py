@@ -10,9 +10,20 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"lihil {read_version()}")  # noqa: T201 - the answer itself
         sys.exit(0)
+    try:
+        sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while what handles it was still being loaded
+        sys.exit(130)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["run"] and "--reload" in arguments:
+        from lihil_cli.devserver.children import give_head_start
+
+        give_head_start()
     from lihil_cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    return run(arguments)
 
 
 if __name__ == "__main__":

@@ -38,17 +38,22 @@ def write_dev_file(root: Path, record: DevFile) -> Path:
 
     Readers see the old record or the new one, never half of one. Raises OSError where it cannot be written.
     """
+    return write_private(root, NAME, json.dumps(asdict(record)))
+
+
+def write_private(root: Path, name: str, text: str) -> Path:
+    """Put `text` into `root/.lihil/name` for its owner only, in one step. Raises OSError where it cannot be written."""
     folder = root / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)  # a folder made by other hands may be wider, and the token is worth guarding
     ignore = folder / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n", encoding="ascii")
-    target = folder / NAME
-    temporary = folder / f"{NAME}.{record.pid}.tmp"
+    target = folder / name
+    temporary = folder / f"{name}.{os.getpid()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(asdict(record), stream)
+        stream.write(text)
     temporary.replace(target)
     return target
 

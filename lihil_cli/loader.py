@@ -10,8 +10,9 @@ import linecache
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any, TypeAlias
 
 from lihil_cli.errors import CliError, ExitCode
@@ -202,7 +203,8 @@ def _setup_problems(error: BaseException) -> str:
 
 def _words(error: BaseException) -> list[str]:
     if isinstance(error, SystemExit):
-        return [f"sys.exit({'' if error.code is None else repr(error.code)}) was called while the app was imported"]
+        code = "" if error.code is None else repr(error.code)
+        return [f"SystemExit: sys.exit({code}) was called while the app was imported"]
     text = str(error)
     head = f"{type(error).__name__}: {text}" if text else type(error).__name__
     notes = "\n".join(getattr(error, "__notes__", ()))
@@ -210,7 +212,7 @@ def _words(error: BaseException) -> list[str]:
 
 
 def _syntax_place(error: SyntaxError, root: Path) -> list[str]:
-    place = f"{_short(error.filename or '<unknown>', root)}:{error.lineno}"
+    place = f"{short_path(error.filename or '<unknown>', root)}:{error.lineno}"
     text = (error.text or "").rstrip()
     if not text:
         return [place]
@@ -221,26 +223,40 @@ def _syntax_place(error: SyntaxError, root: Path) -> list[str]:
 
 
 def _user_place(trace: TracebackType | None, root: Path) -> list[str]:
+    """File and line of the user's innermost frame, that line, and carets below what of it was being evaluated."""
     places = []
     while trace is not None:
-        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        places.append((trace.tb_frame.f_code, trace.tb_lineno, trace.tb_lasti))
         trace = trace.tb_next
-    own = [place for place in places if _is_users(place[0], root)] or places[-1:]
+    own = [place for place in places if is_users(place[0].co_filename, root)] or places[-1:]
     if not own:
         return []
-    file, line = own[-1]
-    code = linecache.getline(file, line).strip()
-    return [f"{_short(file, root)}:{line}", *([f"  {code}"] if code else [])]
+    code, line, instruction = own[-1]
+    text = linecache.getline(code.co_filename, line).rstrip()
+    lines = [f"{short_path(code.co_filename, root)}:{line}"]
+    return [*lines, f"  {text.lstrip()}", *_carets(text, code, instruction)] if text else lines
 
 
-def _is_users(file: str, root: Path) -> bool:
+def _carets(text: str, code: CodeType, instruction: int) -> list[str]:
+    """The line below `text` that marks what the instruction comes from; none where that is the whole line (PEP 657)."""
+    first, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    if first != last or start is None or end is None:
+        return []
+    encoded = text.encode()  # positions count bytes
+    before, marked = encoded[:start].decode(errors="replace"), encoded[start:end].decode(errors="replace")
+    indent = len(text) - len(text.lstrip())
+    whole = len(marked) >= len(text.strip())
+    return [] if whole else ["  " + " " * (len(before) - indent) + "^" * max(len(marked), 1)]
+
+
+def is_users(file: str, root: Path) -> bool:
     path = Path(file)
     if not path.is_relative_to(root) or "site-packages" in path.parts:
         return False
     return not path.is_relative_to(Path(__file__).parent) and not file.startswith(sys.prefix + "/")
 
 
-def _short(file: str, root: Path) -> str:
+def short_path(file: str, root: Path) -> str:
     path = Path(file)
     return str(path.relative_to(root)) if path.is_relative_to(root) else file
 

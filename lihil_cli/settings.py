@@ -13,6 +13,7 @@ from lihil_cli.errors import CliError, ExitCode
 T = TypeVar("T")
 
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+RELOAD_MODES = ("auto", "fork", "standby", "cold")
 TABLE = "[tool.lihil]"
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -35,6 +36,7 @@ class Settings:
     host: Setting[str]
     port: Setting[int]
     reload: Setting[bool]
+    reload_mode: Setting[str]
     workers: Setting[int]
     log_level: Setting[str]
 
@@ -62,6 +64,7 @@ def resolve_settings(
         host=cast("Setting[str]", settle("host")),
         port=cast("Setting[int]", settle("port")),
         reload=cast("Setting[bool]", settle("reload")),
+        reload_mode=cast("Setting[str]", settle("reload_mode")),
         workers=cast("Setting[int]", settle("workers")),
         log_level=cast("Setting[str]", settle("log_level")),
     )
@@ -111,6 +114,7 @@ _KEYS: dict[str, _Key] = {
     "host": _Key("127.0.0.1", "a text such as '127.0.0.1'", str, _is_text),
     "port": _Key(8000, "a whole number from 0 to 65535", _read_number, _is_number(0, 65535)),
     "reload": _Key(False, "true or false", _read_switch, lambda value: isinstance(value, bool)),
+    "reload_mode": _Key("auto", f"one of {', '.join(RELOAD_MODES)}", str.lower, RELOAD_MODES.__contains__),
     "workers": _Key(1, "a whole number from 1 to 256", _read_number, _is_number(1, 256)),
     "log_level": _Key("info", f"one of {', '.join(LOG_LEVELS)}", str.lower, LOG_LEVELS.__contains__),
 }

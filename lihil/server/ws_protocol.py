@@ -57,6 +57,9 @@ class WebSocketProtocol(asyncio.Protocol):
     # What open connections are told when the server stops; `lihil.server.serve.Server` says otherwise for a reload.
     shutdown_close: Close = Close(CloseCode.GOING_AWAY, "the server is stopping")
 
+    # Header fields of every answer to a handshake, beside the server's and the app's own.
+    fields: Fields = ()
+
     # How long, in seconds: the peer may take to answer our close and to read what came before (RFC 6455, section
     # 7.1.1); it may hold up a stop of the server; an app that does not receive may still send behind the peer's close.
     close_timeout_s: float = 10.0
@@ -213,7 +216,7 @@ class WebSocketProtocol(asyncio.Protocol):
         options, extension = None, None
         if self._config.ws_per_message_deflate:
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
-        fields = [*self._server_state.default_headers, *(message.get("headers") or ())]
+        fields = [*self._server_state.default_headers, *self.fields, *(message.get("headers") or ())]
         self._transport.write(encode_accept(self._offer, message.get("subprotocol"), extension, fields))
         self._connection = Connection(
             Role.SERVER,
@@ -232,7 +235,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _begin_denial(self, message: Message) -> None:
         status = message["status"]
-        self._denial = Denial(status, message.get("headers") or (), self._server_state.default_headers)
+        self._denial = Denial(status, message.get("headers") or (), self._defaults)
         self._phase = Phase.DENYING
         self._log(str(status))
 
@@ -246,8 +249,12 @@ class WebSocketProtocol(asyncio.Protocol):
     def _refuse(self, status: int, fields: Fields, body: bytes) -> None:
         """Answer the handshake with an HTTP response of our own and hang up."""
         fields = [*fields, (b"content-type", b"text/plain; charset=utf-8")]
-        self._denial = Denial(status, fields, self._server_state.default_headers)
+        self._denial = Denial(status, fields, self._defaults)
         self._deny({"body": body})
+
+    @property
+    def _defaults(self) -> Fields:
+        return (*self._server_state.default_headers, *self.fields)
 
     # What the app calls
 

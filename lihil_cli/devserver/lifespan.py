@@ -14,6 +14,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 class WatchedApp:
     """An ASGI application that remembers in `failure` why its start-up or its shutdown went wrong; "" while it has not.
 
+    `error` is the exception behind it, where there is one.
+
     An app that raises without having taken the start-up event, or that answers it with an event of another protocol,
     knows no lifespan, and is served without one (ASGI lifespan protocol 2.0, "Scope").
     """
@@ -22,6 +24,7 @@ class WatchedApp:
         self.app = app
         self.root = root
         self.failure = ""
+        self.error: Exception | None = None
 
     def __call__(self, scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine function: a request pays one comparison for passing through here, not one more frame.
@@ -47,6 +50,7 @@ class WatchedApp:
                 stage = ""
             if message["type"].endswith(".failed"):
                 text = f"{_headline(stage)}\n{message.get('message', '')}".rstrip()
+                self.error = raised[-1] if raised else None
                 self.failure = explain(raised[-1], self.root, _headline(stage)) if raised else text
                 message = {"type": message["type"]}
             await send(message)
@@ -57,6 +61,7 @@ class WatchedApp:
             if not stage:
                 raise
             told = bool(self.failure)
+            self.error = error
             self.failure = explain(error, self.root, _headline(stage))
             if not told:
                 await send({"type": f"lifespan.{'startup' if stage == 'start-up' else 'shutdown'}.failed"})

@@ -40,13 +40,6 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """These source files were written, made or removed."""
-
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Stop:
     """The parent was told to end, by `signum`."""
 
@@ -58,7 +51,7 @@ class Stop:
         return ExitCode.OK if self.signum == signal.SIGINT else ExitCode.TERMINATED
 
 
-Event: TypeAlias = Ready | Ended | Changed | Stop
+Event: TypeAlias = Ready | Ended | Stop
 Events: TypeAlias = "SimpleQueue[Event]"
 
 

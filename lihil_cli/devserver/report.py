@@ -28,9 +28,11 @@ class Place:
         return f"http://{join_address(dial_host(self.host), self.port)}"
 
 
-def say(text: str) -> None:
-    """One message of the server's, made safe for a terminal."""
-    print(escape_terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+def say(text: str, *, sgr: str = "") -> None:
+    """One message of the server's, made safe for a terminal; in the colour `sgr` where colour is allowed."""
+    line = escape_terminal(text)
+    line = f"\x1b[{sgr}m{line}\x1b[0m" if sgr and colour_allowed(sys.stderr) else line
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
 
 
 def warn_if_open(place: Place) -> None:
@@ -70,6 +72,11 @@ class Traces:
             write_dev_file(self._root, self._record)
         except OSError as error:
             say(f"note: .lihil/dev.json cannot be written ({error.strerror}); lihil ws-test needs the URL then")
+
+    @property
+    def token(self) -> str:
+        """What opens the routes below `/_lihil/`."""
+        return self._record.token
 
     def remove(self) -> None:
         """Take the record away, if it is still ours."""

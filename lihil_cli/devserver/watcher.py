@@ -1,74 +1,168 @@
-"""Source files under watch: every burst of changes below a folder becomes one event."""
+"""Source files under watch, by the cheapest means that the platform and the file system have.
+
+On Linux that is inotify, folder by folder: what is skipped is never registered. Elsewhere watchfiles does it, and on
+file systems that tell nobody of changes (network, shared folders) it polls, there and only there.
+"""
 
 import importlib.util
 import os
+import socket
+import sys
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-from lihil_cli.devfile import FOLDER
-from lihil_cli.devserver.processes import Changed, Events
+from lihil_cli.devserver.inotify import Inotify, Seen
+from lihil_cli.devserver.mounts import polled_folders
 
-# A burst, such as an editor's write and rename, ends when this long nothing more happens.
-_QUIET_MS = 50
-_POLL_MS = 100
+_SKIPPED = {"node_modules", "__pycache__", "site-packages", "__pypackages__"}
+_STEP_MS, _POLL_MS = 10, 300
 
 
-class Watcher:
-    """A thread that reports changed Python files, and new folders, below `root`.
+class Source(Protocol):
+    """One way to learn of changes; `fileno` becomes readable when there are some."""
 
-    `failure` says why it ended before it was stopped; "" while it has not.
-    """
+    def fileno(self) -> int: ...
+    def changes(self) -> Iterator[Seen]: ...
+    def follow(self, folder: str) -> None: ...
+    def close(self) -> None: ...
 
-    def __init__(self, root: Path, events: Events) -> None:
-        self.failure = ""
-        self._root = root
-        self._events = events
-        self._watching = threading.Event()
+
+def is_skipped(folder: str) -> bool:
+    """Whether nothing in this folder can be the user's code: hidden, made by tools, or a virtual environment."""
+    name = os.path.basename(folder)
+    return name.startswith(".") or name in _SKIPPED or os.path.exists(f"{folder}/pyvenv.cfg")
+
+
+def open_sources(root: Path, *, platform: str = sys.platform) -> list[Source]:
+    """Watch everything below `root` that may be code. Raises OSError when that cannot be done."""
+    top = str(root)
+    if platform != "linux":
+        return [Notified([top], polls=False)]
+    with suppress(OSError):
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        polled = polled_folders(mounts, top)
+        sources: list[Source] = [Notified(polled, polls=True)] if polled else []
+        return sources if top in polled else [Watched(top, skipped=polled), *sources]
+    return [Watched(top, skipped=())]
+
+
+class Watched:
+    """By inotify: a folder with all that is below it, and single folders elsewhere."""
+
+    def __init__(self, top: str, *, skipped: Sequence[str]) -> None:
+        self._top = top
+        self._skipped = set(skipped)
+        self._inotify = Inotify()
+        try:
+            for _ in self._walk(top):
+                pass
+        except OSError:
+            self._inotify.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._inotify.fileno()
+
+    def follow(self, folder: str) -> None:
+        """Watch a folder too that lies elsewhere, or is skipped otherwise."""
+        if folder not in self._inotify:
+            self._inotify.add(folder)
+
+    def changes(self) -> Iterator[Seen]:
+        overflown: list[bool] = []
+        for seen in self._inotify.read(lambda: overflown.append(True)):
+            yield seen
+            if seen.is_folder and seen.is_gone:
+                self._inotify.forget(seen.path)
+            elif seen.is_folder:
+                for path in self._walk(seen.path):
+                    yield Seen(path)
+        if overflown:
+            yield Seen(self._top, is_folder=True)
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        """Watch a folder and those below it; every file that is there already."""
+        if folder in self._skipped or (folder != self._top and is_skipped(folder)):
+            return
+        self._inotify.add(folder)  # before it is listed, so that nothing is missed in between
+        below = []
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.path)
+                else:
+                    yield entry.path
+        for path in below:
+            yield from self._walk(path)
+
+    def close(self) -> None:
+        self._inotify.close()
+
+
+class Notified:
+    """By watchfiles, in a thread: where there is no inotify, or, with `polls`, where it stays silent."""
+
+    def __init__(self, folders: Sequence[str], *, polls: bool) -> None:
+        from watchfiles._rust_notify import RustNotify
+
+        self._notify = RustNotify(list(folders), False, polls, _POLL_MS, True, True)
+        self._bell, self._far_bell = socket.socketpair()
+        self._seen: list[Seen] = []
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._tops = tuple(folders)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def wait_until_watching(self) -> None:
-        """Return once no change can be missed any more, or once the watch has failed."""
-        self._watching.wait()
+    def fileno(self) -> int:
+        return self._bell.fileno()
 
-    def stop(self) -> None:
-        """End the thread; returns when it has ended."""
+    def follow(self, folder: str) -> None:
+        """watchfiles watches everything below its folders, and nothing elsewhere."""
+
+    def changes(self) -> Iterator[Seen]:
+        self._bell.recv(4096)
+        with self._lock:
+            seen, self._seen = self._seen, []
+        yield from seen
+
+    def _listen(self) -> None:
+        while True:
+            found = self._notify.watch(_STEP_MS, _STEP_MS, 500, self._stopped)
+            if found == "stop" or found == "signal":
+                return
+            if found == "timeout":
+                continue
+            seen = [Seen(path, os.path.isdir(path), is_gone=kind == 3) for kind, path in found if self._is_wanted(path)]
+            with self._lock:
+                self._seen += seen
+            if seen:
+                self._far_bell.send(b"!")
+
+    def _is_wanted(self, path: str) -> bool:
+        """Whether no folder between ours and the file is skipped."""
+        top = next((top for top in self._tops if path.startswith(top)), "")
+        parts = path[len(top) :].strip(os.sep).split(os.sep)[:-1]
+        return not any(part.startswith(".") or part in _SKIPPED for part in parts)
+
+    def close(self) -> None:
         self._stopped.set()
         self._thread.join()
+        self._notify.close()
+        self._bell.close()
+        self._far_bell.close()
 
-    def _watch(self) -> None:
-        try:
-            self._report_changes()
-        except (OSError, RuntimeError) as error:  # such as the inotify limit of inotify(7), max_user_watches
-            self.failure = str(error)
-        finally:
-            self._watching.set()
 
-    def _report_changes(self) -> None:
-        from watchfiles import Change, DefaultFilter, watch
-
-        ignored = DefaultFilter(ignore_dirs=(*DefaultFilter.ignore_dirs, FOLDER))
-
-        def is_source(change: Change, path: str) -> bool:
-            # A folder that is moved here is one event, whatever lies in it.
-            is_moved = change is Change.added and os.path.isdir(path)
-            return (path.endswith(".py") or is_moved) and ignored(change, path)
-
-        for changes in watch(
-            self._root,
-            watch_filter=is_source,
-            stop_event=self._stopped,
-            step=_QUIET_MS,
-            rust_timeout=_POLL_MS,
-            yield_on_timeout=True,
-            raise_interrupt=False,
-            ignore_permission_denied=True,
-        ):
-            self._watching.set()  # the first round, empty or not, ends after the watch is set up
-            if changes:
-                self._events.put(Changed(tuple(sorted(path for _, path in changes))))
+def read_file(path: str) -> bytes | None:
+    """The content of a file; None when there is none, or none that may be read."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None
 
 
 def forget_bytecode(path: str) -> None:

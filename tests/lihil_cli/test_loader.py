@@ -177,13 +177,14 @@ def test_whatever_takes_scope_receive_and_send_is_an_application(tmp_path: Path,
         ),
         (
             {"main.py": "import helper\n", "helper.py": "\n\nvalue = 1 / 0\n"},
-            ["  helper.py:3", "    value = 1 / 0", "  ZeroDivisionError: division by zero"],
+            ["  helper.py:3", "    value = 1 / 0", "            ^^^^^", "  ZeroDivisionError: division by zero"],
         ),
         (
             {"main.py": "import json\n\ndata = json.loads('{')\n"},
             [
                 "  main.py:3",
                 "    data = json.loads('{')",
+                "           ^^^^^^^^^^^^^^^",
                 "  JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
             ],
         ),
@@ -192,12 +193,12 @@ def test_whatever_takes_scope_receive_and_send_is_an_application(tmp_path: Path,
             [
                 "  main.py:2",
                 "    sys.exit('no config')",
-                "  sys.exit('no config') was called while the app was imported",
+                "  SystemExit: sys.exit('no config') was called while the app was imported",
             ],
         ),
         (
             {"main.py": "raise SystemExit\n"},
-            ["  main.py:1", "    raise SystemExit", "  sys.exit() was called while the app was imported"],
+            ["  main.py:1", "    raise SystemExit", "  SystemExit: sys.exit() was called while the app was imported"],
         ),
         (
             {"main.py": "class Oops(Exception): pass\nraise Oops\n"},

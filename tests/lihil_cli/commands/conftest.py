@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lihil_cli.commands.serving import BARE_APP, Launch, Running
+from tests.lihil_cli.commands.serving import BARE_APP, Launch, Running, taken_port
 
 
 @pytest.fixture
@@ -36,3 +36,10 @@ def bare_app(tmp_path: Path) -> Path:
     file = tmp_path / "main.py"
     file.write_text(BARE_APP)
     return file
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with taken_port() as port:
+        return port

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -32,7 +34,18 @@ async def app(scope, receive, send):
         while (await receive())["type"] != "websocket.disconnect":
             pass
         return
+    if scope["path"] == "/short":
+        print("short has begun", flush=True)
+        await asyncio.sleep(0.05)
     await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"] == "/sse":
+        await send({"type": "http.response.body", "body": b"data: 1", "more_body": True})
+        await asyncio.sleep(3600)
+    if scope["path"] == "/slow":
+        print("slow has begun", flush=True)
+        await asyncio.sleep(3600)
+    if scope["path"] == "/dead":  # more than a peer takes that does not read
+        await send({"type": "http.response.body", "body": bytes(20_000_000), "more_body": True})
     await send({"type": "http.response.body", "body": b"VERSION"})
 """
 LIFESPAN_FAILS = """\
@@ -103,6 +116,20 @@ class Running:
         self.wait_for("http://")
         return self.said.partition("http://")[2].split()[0]
 
+    @property
+    def news(self) -> dict[str, Any]:
+        """What `/_lihil/dev` answers."""
+        request = urllib.request.Request(f"http://{self.address}/_lihil/dev")
+        request.add_header("authorization", f"Bearer {self.record['token']}")
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+    def connect(self) -> socket.socket:
+        """A connection that has asked nothing yet."""
+        host, _, port = self.address.partition(":")
+        return socket.create_connection((host, int(port)), timeout=DEADLINE_S)
+
     def tell(self, signum: int, *, group: bool = True) -> None:
         if group:
             os.killpg(self.process.pid, signum)
@@ -122,6 +149,14 @@ class Running:
 
 
 Launch = Callable[..., Running]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Return once the condition holds, for what cannot be awaited otherwise."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
 
 
 def get(address: str, path: str = "/") -> bytes:

@@ -19,6 +19,7 @@ from tests.lihil_cli.commands.serving import (
     has_no_escapes_or_tracebacks,
     open_websocket,
     taken_port,
+    until,
 )
 
 
@@ -87,13 +88,14 @@ def test_ctrl_c_before_a_worker_has_come_to_life_is_quiet(
     start_up = tmp_path_factory.mktemp("site")  # what the interpreter of a worker runs first
     (start_up / "sitecustomize.py").write_text(
         "import sys, time\n"
-        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        "if '--multiprocessing-fork' in sys.orig_argv or 'devserver.zygote' in ' '.join(sys.orig_argv):\n"
         "    print('coming to life', flush=True)\n"
         "    time.sleep(3600)\n"
     )
     path = os.pathsep.join([str(start_up), os.environ.get("PYTHONPATH", "")])
     server = launch("run", "--port", "0", *mode, PYTHONPATH=path)
     server.wait_for("coming to life")
+    until((server.folder / ".lihil" / "dev.json").exists)
     server.tell(signal.SIGINT)
     assert server.ends() == 0
     assert has_no_escapes_or_tracebacks(server.said)
@@ -115,17 +117,20 @@ def test_an_app_that_leaves_by_itself_ends_the_server_with_its_code(launch: Laun
 def test_a_project_that_cannot_be_watched_says_so(
     launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    blind = tmp_path_factory.mktemp("site")  # a watch that fails as one does at the limit of inotify(7)
-    (blind / "watchfiles.py").write_text(
-        "class Change: added = 1\n"
-        "class DefaultFilter:\n    ignore_dirs = ()\n    def __init__(self, **options): pass\n"
-        "def watch(*roots, **options): raise OSError('the limit of watches is reached')\n"
+    blind = tmp_path_factory.mktemp("site")  # a system whose inotify(7) is at its limit, max_user_watches
+    (blind / "sitecustomize.py").write_text(
+        "import ctypes, os\n"
+        "class Libc:\n"
+        "    def inotify_init1(self, flags): return os.open(os.devnull, os.O_RDONLY)\n"
+        "    def inotify_add_watch(self, *given): return -1\n"
+        "ctypes.CDLL = lambda *given, **options: Libc()\n"
+        "ctypes.get_errno = lambda: 28\n"
     )
     server = launch(
         "run", "--reload", "--port", "0", PYTHONPATH=os.pathsep.join([str(blind), os.environ.get("PYTHONPATH", "")])
     )
     assert server.ends() == 1
-    assert "cannot be watched: the limit of watches is reached" in server.said
+    assert "cannot be watched: the limit of watches is reached (fs.inotify.max_user_watches)" in server.said
     assert server.said.splitlines()[-1] == "hint: run it with --no-reload"
 
 

@@ -1,0 +1,252 @@
+"""One worker of the dev server: it waits, ready but for the user's code; it loads that code; it serves it; it leaves.
+
+What it is told and what it answers are the words and events of `devserver.events`.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from uvicorn import Config
+
+from lihil.rfc6455.events import Close
+from lihil.server.serve import RELOAD, STOP, make_config
+from lihil_cli.devserver.events import Word
+from lihil_cli.devserver.failure import failure_message
+from lihil_cli.devserver.imports import ImportRecord
+from lihil_cli.devserver.inside import DevApp
+from lihil_cli.devserver.introduction import routes_of, schema_of
+from lihil_cli.devserver.lifespan import WatchedApp
+from lihil_cli.devserver.logs import logging_config
+from lihil_cli.devserver.messages import Link, Message
+from lihil_cli.devserver.plan import DevPlan
+from lihil_cli.devserver.serving import Service
+from lihil_cli.devserver.sockets import WatchedWebSocket
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.loader import App, Target, load_app
+
+# A reload is a person who waits, and so is Ctrl-C.
+PATIENCE_S = 0.1
+RELOAD_GRACE_S = 0.5
+STOP_GRACE_S = 0.3
+_ORPHAN_GRACE_S = 0.8
+_LAST_WORDS_S = 0.2
+_DESCRIBE_AFTER_S = 0.15
+
+
+class Prepared:
+    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them."""
+
+    def __init__(self, plan: DevPlan) -> None:
+        self.plan = plan
+        self.record = ImportRecord(plan.target.root)
+        self.watched = WatchedApp(_no_app, plan.target.root)
+        self.dev = DevApp(self.watched, plan.target.root, plan.token)
+        self.config: Config = make_config(
+            self.dev,
+            ws=WatchedWebSocket,
+            log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=False),
+            log_level=plan.log_level,
+        )
+        self.config.load()
+
+
+def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequence[Message] = ()) -> None:
+    """The whole life of a worker; `messages` came already.
+
+    Never returns: the process ends here, whatever threads the app has left behind.
+    """
+    code = int(ExitCode.FAILED)
+    try:
+        _take_signals()
+        threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
+        code = _Worker(prepared, link, listener).run(list(messages))
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        _leave(code)
+
+
+def _take_signals() -> None:
+    signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
+
+
+def _end_with_parent(link: Link) -> None:
+    """Without a supervisor nobody would ever end this process, which the loop may be too busy to notice."""
+    link.wait_for_end()
+    time.sleep(_ORPHAN_GRACE_S)
+    os._exit(ExitCode.FAILED)
+
+
+def _leave(code: int) -> None:
+    """Tidy up as an interpreter does, but wait for no thread."""
+    if "multiprocessing.process" in sys.modules:
+        import multiprocessing
+
+        for child in multiprocessing.active_children():
+            child.terminate()
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+class _Worker:
+    def __init__(self, prepared: Prepared, link: Link, listener: socket.socket) -> None:
+        self._plan = prepared.plan
+        self._link = link
+        self._listener = listener
+        self._record = prepared.record
+        self._watched = prepared.watched
+        self._dev = prepared.dev
+        self._config = prepared.config
+
+    def run(self, messages: list[Message] | None) -> int:
+        """Wait for the word, load the code, serve it until told otherwise; returns the exit code."""
+        while not messages:
+            messages = self._link.receive()
+            if messages is None:
+                return ExitCode.OK
+        try:
+            app = self._record.watch(lambda: load_app(self._plan.target))
+        except CliError as error:
+            self._fail(error, error.__cause__, at_start_up=False)
+            return ExitCode.FAILED
+        self._watched.app = app
+        # Never closed: that would wait for the threads that the app has left behind.
+        runner = asyncio.Runner(loop_factory=self._config.get_loop_factory())
+        return runner.run(self._live(app, messages[0]))
+
+    def _fail(self, error: CliError, cause: BaseException | None, *, at_start_up: bool) -> None:
+        message = failure_message(error, cause, self._plan.target.root, at_start_up=at_start_up)
+        self._link.send({**message, "imports": self._record.as_message()})
+
+    async def _live(self, app: App, first: Message) -> int:
+        try:
+            return await self._serve(app, first)
+        finally:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
+                task.cancel()
+            if rest:
+                await asyncio.wait(rest, timeout=_LAST_WORDS_S)
+
+    async def _serve(self, app: App, first: Message) -> int:
+        self._service = Service(self._config, self._listener)
+        if not await self._start():
+            return ExitCode.FAILED
+        routes = routes_of(app) if first.get("first") else None
+        self._link.send({"ready": {"routes": routes}})
+        orders: asyncio.Queue[Message | None] = asyncio.Queue()
+        asyncio.get_running_loop().add_reader(self._link.fileno(), self._listen, orders)
+        while (order := await orders.get()) is not None:
+            if await self._obey(order, app):
+                return ExitCode.OK
+        await self._end(STOP, STOP_GRACE_S)
+        return ExitCode.OK
+
+    async def _start(self) -> bool:
+        if await self._service.start():
+            return True
+        self._fail(CliError(self._watched.failure), self._watched.error, at_start_up=True)
+        return False
+
+    def _listen(self, orders: "asyncio.Queue[Message | None]") -> None:
+        messages = self._link.receive()
+        if messages is None:
+            asyncio.get_running_loop().remove_reader(self._link.fileno())
+            orders.put_nowait(None)
+            return
+        for message in messages:
+            orders.put_nowait(message)
+
+    async def _obey(self, order: Message, app: App) -> bool:
+        """Carry out one order; True when it was the last."""
+        match order.get("word"):
+            case Word.OPEN.value:
+                if not self._service.is_started and not await self._start():
+                    return True
+                await self._service.open()
+                self._link.send({"accepting": True})
+                asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._describe, app)
+            case Word.CLOSE.value:
+                await self._service.close()
+                self._link.send({"closed": True})
+            case Word.SUSPEND.value:
+                await self._end(RELOAD, RELOAD_GRACE_S)
+                self._link.send({"suspended": True})
+            case Word.DRAIN.value:
+                await self._end(RELOAD, RELOAD_GRACE_S)
+                return True
+            case Word.STOP.value:
+                await self._end(STOP, STOP_GRACE_S)
+                return True
+            case "news":
+                self._dev.news = order["news"]
+            case "sockets":
+                self._link.send({"sockets": self._open_sockets()})
+        return False
+
+    async def _end(self, close: Close, grace_s: float) -> None:
+        await self._service.close()
+        self._count_sockets(close)
+        await self._service.say_goodbye(close, patience_s=PATIENCE_S, grace_s=grace_s)
+        await self._service.stop()
+        if self._watched.failure:
+            self._link.send({"note": self._watched.failure})
+            self._watched.failure = ""
+
+    def _count_sockets(self, close: Close) -> None:
+        """A thousand sockets that are closed for one reason are one line, and not in the way of closing them."""
+        found = [
+            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.as_open is not None
+        ]
+        for connection in found:
+            connection.forget_opening()
+        if found:
+            plural = "" if len(found) == 1 else "s"
+            self._link.send({"note": f"closed {len(found)} WebSocket{plural} with {int(close.code)} {close.reason}"})
+
+    def _describe(self, app: App) -> None:
+        """What the supervisor judges changes by, and what other commands read; never in the way of a switch."""
+        self._link.send({"imports": self._record.as_message()})
+        self._link.send({"schema": schema_of(app, str(self._plan.target))})
+
+    def _open_sockets(self) -> list[Message]:
+        found = [c.as_open for c in self._service.state.connections if isinstance(c, WatchedWebSocket)]
+        return [
+            {"connection": one.connection, "peer": one.peer, "target": one.target, "age_s": one.age_s}
+            for one in found
+            if one is not None
+        ]
+
+
+async def _no_app(scope: object, receive: object, send: object) -> None:
+    raise RuntimeError("the app is not loaded yet")
+
+
+def warm_up() -> None:
+    """Load everything that a worker needs beside the user's code and what that imports."""
+    import concurrent.futures.thread
+
+    del concurrent
+    plan = DevPlan(Target("", "", Path.cwd()), log_level="critical", colour=False, token="", argv=())
+    Prepared(plan).config.get_loop_factory()

@@ -1,0 +1,83 @@
+"""What the user's code imported: files to be followed, packages that a zygote may load ahead, names not found."""
+
+import importlib.machinery
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from lihil_cli.devserver.messages import Message
+
+T = TypeVar("T")
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class _NotFound:
+    """The last finder on `sys.meta_path`: whatever is asked of it, nobody had."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        self.names.append(name)
+        return None
+
+
+class ImportRecord:
+    """Everything that a process imports while it is watched and later, and what it had when this was made."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._not_found = _NotFound()
+        self._standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+        # Looked at once, and here: whoever only looks at a module writes to its memory, which forked workers share.
+        self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
+        self._before: set[str] = set()
+
+    def watch(self, load: Callable[[], T]) -> T:
+        """Call `load`, and note what was there before, and which modules it looks for in vain."""
+        self._before = set(sys.modules)
+        sys.meta_path.append(self._not_found)
+        try:
+            return load()
+        finally:
+            sys.meta_path.remove(self._not_found)
+
+    def as_message(self) -> Message:
+        """What was found out, as plain values.
+
+        `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, in the
+        order of their import; `missing`: the last parts of names that were not found.
+        """
+        new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
+        origins = _origins(new)
+        files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
+        packages = [name for name, file in origins if not self._is_users(file)]
+        tops = {Path(file).stem for file in files} | {Path(file).parent.name for file in files}
+        names = [name.split(".") for name in self._not_found.names]
+        missing = sorted({parts[-1] for parts in names if len(parts) == 1 or parts[0] in tops})
+        return {"files": files, "inherited": self._inherited, "packages": packages, "missing": missing}
+
+    def _is_users(self, file: str) -> bool:
+        parts = Path(file).parts
+        if any(part in _INSTALLED for part in parts):
+            return False
+        if file.startswith(self._root + os.sep):
+            return True
+        return not any(file.startswith(folder + os.sep) for folder in self._standard) and os.path.isabs(file)
+
+
+def _origins(modules: Mapping[str, ModuleType]) -> list[tuple[str, str]]:
+    """Name and origin of every module that an import by its name would give."""
+    found = []
+    for name, module in list(modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name != "__main__" and spec is not None and spec.name == name and spec.origin is not None:
+            found.append((name, spec.origin))
+    return found

@@ -1,0 +1,134 @@
+"""Where workers come from: forked from a zygote, or started as processes of their own."""
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
+from lihil_cli.devserver.messages import Link, Message
+from lihil_cli.devserver.mode import Mode
+from lihil_cli.devserver.plan import DevPlan
+
+
+class Nursery:
+    """Starts workers and hears of their end. `mode` may change while it lives; `packages` is what was learned."""
+
+    def __init__(self, plan: DevPlan, listener: socket.socket, mode: Mode) -> None:
+        self.plan = plan
+        self.mode = mode
+        self.packages: dict[str, None] = {}
+        self._listener = listener
+        self._zygote: Child | None = None
+        self._processes: dict[int, Child] = {}
+        self._forked: set[int] = set()
+        self._pids: dict[int, int] = {}
+        self._doomed: set[int] = set()
+        self.zygote_link: Link | None = None
+        if mode is Mode.FORK:
+            self._start_zygote()
+        else:
+            drop_head_start()
+
+    def launch(self, worker: int, *, fresh: bool) -> Link:
+        """Start the process of a worker, which inherits nothing learned when `fresh`; returns our end of its link."""
+        if self.mode is not Mode.FORK:
+            self._processes[worker], end = start_child("standby")
+            link = Link(end)
+            packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
+            link.send({"plan": self.plan.to_message(), "packages": packages}, [self._listener.fileno()])
+            return link
+        if fresh or self.zygote_link is None:
+            self._start_zygote()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._forked.add(worker)
+            self._tell_zygote({"fork": worker}, [theirs.fileno()])
+        return Link(ours)
+
+    def learn(self, packages: Sequence[str]) -> bool:
+        """Let what is started from now on have loaded these packages; False when all of them are known."""
+        new = [name for name in packages if name not in self.packages]
+        self.packages.update(dict.fromkeys(new))
+        if new and self.mode is Mode.FORK:
+            self._tell_zygote({"learn": new})
+        return bool(new)
+
+    def kill(self, worker: int) -> bool:
+        """End a worker at once; False when nobody will tell of its end: it counts as ended, then."""
+        process = self._processes.get(worker)
+        if process is not None:
+            process.kill()
+        elif worker in self._pids:
+            with suppress(ProcessLookupError):
+                os.kill(self._pids[worker], signal.SIGKILL)
+        else:  # asked for, and not yet forked; a zygote may take its time
+            self._doomed.add(worker)
+            return False
+        return self.has_reaper(worker)
+
+    def receive(self) -> list[Message]:
+        """News of the zygote, to be called when its link can be read; its end is no news, the next launch mends it."""
+        if self.zygote_link is None:
+            return []
+        messages = self.zygote_link.receive()
+        if messages is None:
+            self._leave_zygote()
+            return []
+        for message in messages:
+            if "forked" in message:
+                self._pids[message["forked"]] = message["pid"]
+                if message["forked"] in self._doomed:
+                    self._doomed.discard(message["forked"])
+                    self.kill(message["forked"])
+            elif "ended" in message:
+                message["how"] = message.get("how") or ending(message["code"])
+        return messages
+
+    def reap(self) -> list[Message]:
+        """Workers that have ended, of those that are processes of their own."""
+        if self._zygote is not None:
+            self._zygote.poll()
+        ended = {worker: process.poll() for worker, process in self._processes.items()}
+        return [{"ended": worker, "how": ending(code)} for worker, code in ended.items() if code is not None]
+
+    def has_reaper(self, worker: int) -> bool:
+        """Whether the end of this worker will be told by somebody else than its link."""
+        return worker in self._processes or worker in self._forked
+
+    def close(self) -> None:
+        """Let the zygote end."""
+        self._leave_zygote()
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+
+    def forget(self, worker: int) -> None:
+        """This worker has ended."""
+        self._processes.pop(worker, None)
+        self._forked.discard(worker)
+        self._pids.pop(worker, None)
+
+    def _start_zygote(self) -> None:
+        self._leave_zygote()
+        self._zygote, end = take_zygote()
+        self.zygote_link = Link(end)
+        self._tell_zygote({"plan": self.plan.to_message()}, [self._listener.fileno()])
+
+    def _leave_zygote(self) -> None:
+        """Its workers live on; from now on their links alone say when they end."""
+        link, self.zygote_link = self.zygote_link, None
+        if link is not None:
+            link.close()
+        self._forked.clear()
+        self.packages.clear()
+
+    def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        if self.zygote_link is not None:
+            self.zygote_link.send(message, descriptors)
+
+
+def ending(code: int) -> str:
+    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"

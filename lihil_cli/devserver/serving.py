@@ -1,0 +1,138 @@
+"""uvicorn's protocols behind a door that can be opened and closed, and a farewell that takes no longer than needed.
+
+uvicorn's own server looks every 0.1 s whether it is to end, and sleeps when it is: too long for somebody who has just
+saved a file.
+"""
+
+import asyncio
+import socket
+import time
+from asyncio import TimerHandle
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.lifespan.on import LifespanOn
+from uvicorn.server import ServerState
+
+from lihil.rfc6455.events import Close
+from lihil.server.ws_protocol import WebSocketProtocol
+
+BACKLOG = 2048
+
+
+class _Crowd(set[Any]):
+    """A set that says when somebody has left it; uvicorn's protocols and tasks only ever add and discard."""
+
+    def __init__(self, news: asyncio.Event) -> None:
+        super().__init__()
+        self._news = news
+
+    def discard(self, member: object) -> None:
+        super().discard(member)
+        if not self:
+            self._news.set()
+
+
+class Service:
+    """One app being served. To be made in the event loop that serves it."""
+
+    def __init__(self, config: Config, listener: socket.socket) -> None:
+        self._config = config
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._door: asyncio.Server | None = None
+        self._news = asyncio.Event()
+        self.state = ServerState()
+        self.state.connections = _Crowd(self._news)
+        self.state.tasks = _Crowd(self._news)
+        self._lifespan: LifespanOn | None = None
+        self._clock: TimerHandle | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the app's lifespan is running."""
+        return self._lifespan is not None
+
+    async def start(self) -> bool:
+        """Start the app's lifespan; False when it failed, which the app itself has been told the reason of."""
+        lifespan = self._config.lifespan_class(self._config)
+        await lifespan.startup()
+        if lifespan.should_exit:
+            return False
+        self._lifespan = lifespan
+        return True
+
+    async def open(self) -> None:
+        """Accept connections from now on, first of all those that wait already."""
+        self._tell_time()
+        door = self._listener.dup()
+        self._door = await self._loop.create_server(self._protocol, sock=door, ssl=self._config.ssl, backlog=BACKLOG)
+
+    async def close(self) -> None:
+        """Accept none from now on; when this returns, every connection that was accepted has its protocol."""
+        if self._door is None:
+            return
+        self._door.close()
+        self._door = None
+        for _ in range(3):  # what the loop took from the kernel in its last round is handed out in the next
+            await asyncio.sleep(0)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self._config.http_protocol_class
+        state = self._lifespan.state if self._lifespan is not None else {}
+        protocol: asyncio.Protocol = make(config=self._config, server_state=self.state, app_state=state)
+        return protocol
+
+    async def say_goodbye(self, close: Close, *, patience_s: float, grace_s: float) -> None:
+        """Tell every WebSocket why it is closed, answer what was asked, and be done within the grace.
+
+        A connection that has not asked anything yet may still do so for `patience_s`; what is not answered after
+        `grace_s` is cancelled.
+        """
+        began = self._loop.time()
+        silent = []
+        for connection in list(self.state.connections):
+            if isinstance(connection, WebSocketProtocol):
+                connection.shutdown_close = close
+                connection.shutdown()
+            elif getattr(connection, "cycle", None) is None:
+                silent.append(connection)
+            else:
+                connection.shutdown()
+        for connection in silent:
+            self._loop.call_at(began + patience_s, connection.shutdown)
+        if not await self._all_gone(began + grace_s):
+            await self._cancel()
+
+    async def _all_gone(self, until: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while self.state.connections or self.state.tasks:
+                    self._news.clear()
+                    await self._news.wait()
+        return not (self.state.connections or self.state.tasks)
+
+    async def _cancel(self) -> None:
+        for task in list(self.state.tasks):
+            task.cancel()
+        await self._all_gone(self._loop.time() + 0.2)
+        for connection in list(self.state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Shut the app's lifespan down."""
+        if self._clock is not None:
+            self._clock.cancel()
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await lifespan.shutdown()
+
+    def _tell_time(self) -> None:
+        """The Date field of every response (RFC 9110, section 6.6.1), once a second."""
+        date = [(b"date", formatdate(time.time(), usegmt=True).encode())] if self._config.date_header else []
+        self.state.default_headers = date + self._config.encoded_headers
+        self._clock = self._loop.call_later(1, self._tell_time)

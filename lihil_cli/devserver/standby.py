@@ -1,0 +1,34 @@
+"""A worker that is a process of its own from the start: where forking is not possible, or not wise."""
+
+import contextlib
+import importlib
+import signal
+import socket
+import sys
+from types import FrameType
+
+from lihil_cli.devserver.generation import Prepared, live, warm_up
+from lihil_cli.devserver.messages import Link
+from lihil_cli.devserver.plan import read_plan
+
+
+def main(descriptor: int) -> None:
+    """Load what the supervisor names, and go on as every worker does."""
+    signal.signal(signal.SIGINT, _ignore)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    link = Link(socket.socket(fileno=descriptor))
+    first = link.receive()
+    if not first:
+        return
+    plan = read_plan(first[0]["plan"])
+    listener = socket.socket(fileno=link.take_descriptor())
+    sys.argv[:] = plan.argv
+    warm_up()
+    for name in first[0]["packages"]:
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(name)
+    live(Prepared(plan), link, listener, first[1:])
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """Ctrl-C reaches the supervisor as well, which decides."""

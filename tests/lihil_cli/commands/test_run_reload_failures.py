@@ -1,0 +1,228 @@
+"""`lihil run --reload` when something goes wrong: broken code, things that only one can have, processes that die."""
+
+import json
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.lihil_cli.commands.serving import (
+    BARE_APP,
+    LIFESPAN_FAILS,
+    Launch,
+    Running,
+    get,
+    has_no_escapes_or_tracebacks,
+    open_websocket,
+    until,
+)
+
+BROKEN = {
+    "def app(:\n": ("SyntaxError: invalid syntax", ["  main.py:1", "    def app(:", "            ^"]),
+    "x = 1\nimport fooo\n": ("ModuleNotFoundError: No module named 'fooo'", ["  main.py:2", "    import fooo"]),
+    "x = {}\ny = x['key']\n": ("KeyError: 'key'", ["  main.py:2", "    y = x['key']", "        ^^^^^^^^"]),
+    "import sys; sys.exit(3)\n": ("sys.exit(3) was called", ["  main.py:1"]),
+    LIFESPAN_FAILS: ("OSError: no database", ["  main.py:4", '    raise OSError("no database")']),
+    "": ("main:app is not there", []),
+    "import os; os._exit(9)\n": ("the worker ended with exit code 9 while it loaded the code", []),
+    "raise ValueError('\\n'.join('abcdefghijklmnopqrstuvwxyz'))\n": ("more lines", ["  main.py:1"]),
+}
+
+
+def error_file(server: Running) -> Path:
+    return server.folder / ".lihil" / "reload_error.json"
+
+
+def knows_of(server: Running, record: dict[str, object]) -> bool:
+    return bool(server.news["error"] == record)
+
+
+def test_a_broken_edit_changes_nothing_and_is_explained_and_the_mended_one_is_served(
+    launch: Launch, bare_app: Path
+) -> None:
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    server.wait_for("Ctrl-C stops it")
+    served = b"VERSION"
+    for number, (source, (summary, lines)) in enumerate(BROKEN.items(), 1):
+        with open_websocket(server.address, "/idle") as websocket:
+            before = len(server.said)
+            bare_app.write_text(source)
+            server.wait_for(f"generation {number} goes on serving; waiting for a change to try again")
+            told = server.said[before:]
+            assert summary in told
+            assert len(told.splitlines()) <= 12
+            for line in lines:
+                assert f"\n{line}" in told
+            record = json.loads(error_file(server).read_text())
+            assert record["generation"] == number + 1
+            assert record["files"] == ["main.py"]
+            assert told.startswith(record["text"])
+            assert "\n" not in record["summary"]
+            until(partial(knows_of, server, record))
+            assert get(server.address) == served
+            websocket.ping().wait(60)
+            bare_app.write_text(BARE_APP.replace("VERSION", f"mended {number}"))
+            server.wait_for(f"generation {number + 1}\n")
+        served = f"mended {number}".encode()
+        assert get(server.address) == served
+        assert not error_file(server).exists()
+        assert server.record["generation"] == number + 1
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+def test_an_app_that_is_broken_from_the_start_is_served_once_it_is_mended(launch: Launch, bare_app: Path) -> None:
+    source = bare_app.read_text()
+    bare_app.write_text("def app(:\n")
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("waiting for a change to try again")
+    assert "http://" not in server.said
+    bare_app.write_text(source)
+    server.wait_for("Ctrl-C stops it")
+    assert get(server.address) == b"VERSION"
+
+
+EXCLUSIVE = """\
+import socket
+
+async def started():
+    global held
+    held = socket.socket()
+    held.bind(("127.0.0.1", PORT))
+    held.listen()
+
+async def stopped():
+    held.close()
+"""
+
+
+def exclusive(port: int, version: str) -> str:
+    """An app whose lifespan takes a port."""
+    source = EXCLUSIVE.replace("PORT", str(port)) + BARE_APP.replace("VERSION", version)
+    call = '            await (started if message["type"] == "lifespan.startup" else stopped)()\n'
+    return source.replace(
+        '            await send({"type": message["type"]', call + '            await send({"type": message["type"]'
+    )
+
+
+def test_what_only_one_lifespan_can_have_goes_over_to_the_new_one(
+    launch: Launch, bare_app: Path, free_port: int
+) -> None:
+    bare_app.write_text(exclusive(free_port, "v1"))
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    bare_app.write_text(exclusive(free_port, "v2"))
+    server.wait_for("generation 2")
+    assert get(server.address) == b"v2"
+    bare_app.write_text(exclusive(int(server.address.rpartition(":")[2]), "v3"))
+    server.wait_for("generation 2 goes on serving")
+    assert "Address already in use" in server.said
+    assert get(server.address) == b"v2"  # its lifespan was ended for the attempt, and taken up again
+
+
+def test_a_worker_that_is_killed_is_replaced_and_told_in_one_line(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    server.wait_for("Ctrl-C stops it")
+    victim = int(get(server.address))
+    os.kill(victim, signal.SIGKILL)
+    server.wait_for("a new worker serves, generation 2")
+    assert server.said.splitlines()[-2:] == [
+        "the worker ended by signal 9; starting another",
+        "a new worker serves, generation 2",
+    ]
+    assert int(get(server.address)) != victim
+
+
+def test_a_zygote_that_is_killed_is_missed_by_nobody(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', "str(os.getppid()).encode()"))
+    server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    zygote = int(get(server.address))
+    os.kill(zygote, signal.SIGKILL)
+    for number in (2, 3):
+        bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', f"b'v{number}'"))
+        server.wait_for(f"generation {number}\n")
+        assert get(server.address) == f"v{number}".encode()
+
+
+@pytest.mark.parametrize("blocking", ["import time; time.sleep(3600)\n", ""])
+def test_nothing_outlives_a_supervisor_that_is_killed(launch: Launch, bare_app: Path, blocking: str) -> None:
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    if blocking:  # a worker that hears nothing, because it is busy
+        bare_app.write_text("print('busy', flush=True)\n" + blocking)
+        server.wait_for("busy")
+    with open_websocket(server.address, "/never"):
+        server.tell(signal.SIGKILL, group=False)
+        assert server.ends() == -signal.SIGKILL  # which needs every process that holds the pipe to have ended
+    assert server.is_silent
+    bare_app.write_text(BARE_APP)
+    again = launch("run", "--reload", "--port", server.address.rpartition(":")[2])
+    again.wait_for("http://")
+
+
+def test_ctrl_c_ends_a_worker_that_is_busy_loading(launch: Launch, bare_app: Path) -> None:
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    bare_app.write_text("print('busy', flush=True)\nimport time; time.sleep(3600)\n")
+    server.wait_for("busy")
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert not (server.folder / ".lihil" / "dev.json").exists()
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+@pytest.mark.parametrize("mode", ["standby", "cold"])
+def test_it_works_without_forking(launch: Launch, bare_app: Path, mode: str) -> None:
+    server = launch("run", "--reload", "--reload-mode", mode, "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    assert f"  reload by {mode}: " in server.said
+    for number in (2, 3):
+        with open_websocket(server.address, "/never"):
+            bare_app.write_text(BARE_APP.replace("VERSION", f"v{number}"))
+            server.wait_for(f"generation {number}\n")
+        assert get(server.address) == f"v{number}".encode()
+    bare_app.write_text("import fooo\n")
+    server.wait_for("No module named 'fooo'")
+    assert get(server.address) == b"v3"
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "line"),
+    [
+        (
+            "threaded",
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+            "reload by standby: the next worker is started ahead, because threaded starts a thread",
+        ),
+        ("gevent.monkey", "", "reload by cold: every worker starts anew, because the app uses gevent"),
+    ],
+)
+def test_an_app_that_cannot_be_forked_gets_another_mode_and_is_told_why(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory, package: str, source: str, line: str
+) -> None:
+    site = tmp_path_factory.mktemp("lib") / "site-packages"
+    file = (site / package.replace(".", "/")).with_suffix(".py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+    bare_app.write_text(f"import {package}\n{BARE_APP}")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, COVERAGE_PROCESS_START="")
+    server.wait_for(line)
+    bare_app.write_text(f"import {package}\n{BARE_APP.replace('VERSION', 'v2')}")
+    server.wait_for("generation 2\n")
+    assert get(server.address) == b"v2"
+    assert server.said.count("reload by") == 2
+
+
+def test_a_name_of_the_users_stands_in_nobodys_way(launch: Launch, bare_app: Path) -> None:
+    """What the server itself imports is never taken from the project."""
+    (bare_app.parent / "uvicorn.py").write_text("raise RuntimeError('this is mine')\n")
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    until(lambda: get(server.address) == b"VERSION")

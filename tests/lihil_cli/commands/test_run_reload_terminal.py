@@ -1,0 +1,241 @@
+"""`lihil run --reload` in front of a person, and what other programs may ask it."""
+
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import termios
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.lihil_cli.commands.serving import BARE_APP, DEADLINE_S, Launch, Running, get, open_websocket, until
+
+LIHIL_APP = """\
+from lihil import Lihil, Route, Text, WebSocket, WebSocketRoute
+
+rooms, site = WebSocketRoute("rooms/{name}"), Route("/site")
+
+@site.get
+async def page(limit: int = 1) -> Text:
+    return "page"
+
+@rooms.ws_handler
+async def talk(ws: WebSocket, name: str) -> None:
+    await ws.accept()
+    await ws.send_text("open")
+    async for text in ws:
+        assert text != "boom", "no booms"
+
+app = Lihil(site, rooms)
+"""
+
+
+# A shell's part: the terminal becomes that of the new session, or it would have no foreground.
+_TAKES_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "lihil_cli", "run", "--reload", "--port", "0"])
+"""
+
+
+class Terminal:
+    """A server on a pseudo-terminal, as its person sees it."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.near, far = pty.openpty()
+        self.before = termios.tcgetattr(far)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _TAKES_TERMINAL],
+            cwd=folder,
+            env=environ,
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+        )
+        self.far = far
+        self._shown = b""
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            while chunk := os.read(self.near, 65536):
+                with self._news:
+                    self._shown += chunk
+                    self._news.notify_all()
+
+    @property
+    def shown(self) -> str:
+        return self._shown.decode()
+
+    def wait_for(self, text: str) -> None:
+        with self._news:
+            seen = self._news.wait_for(lambda: text in self.shown, DEADLINE_S)
+        assert seen, f"{text!r} did not come; this did:\n{self.shown}"
+
+    @property
+    def address(self) -> str:
+        found = re.search(r"http://([\d.:]+)", self.shown)
+        assert found is not None
+        return found.group(1)
+
+    def press(self, keys: str) -> None:
+        os.write(self.near, keys.encode())
+
+
+@pytest.fixture
+def terminal(bare_app: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    environ = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "TERM"}}
+    started = Terminal(bare_app.parent, environ | {"TERM": "xterm"} | getattr(request, "param", {}))
+    yield started
+    with suppress(ProcessLookupError):
+        os.killpg(started.process.pid, signal.SIGKILL)
+    started.process.wait()
+
+
+def test_keys_show_restart_and_quit_and_leave_the_terminal_as_it_was(terminal: Terminal) -> None:
+    terminal.wait_for("keys: r restart, w WebSockets, q quit, ? help")
+    terminal.wait_for("Ctrl-C stops it")
+    terminal.press("?")
+    terminal.wait_for("r restart   w open WebSockets   q quit")
+    terminal.press("w")
+    terminal.wait_for("no open WebSockets")
+    with open_websocket(terminal.address, "/idle?a=%1b[31m"):
+        terminal.press("w")
+        terminal.wait_for("1 open WebSocket\r\n")
+        assert re.search(r"[0-9a-f]{12}  127\.0\.0\.1:\d+  /idle\?a=", terminal.shown)
+        terminal.press("r")
+        terminal.wait_for("restarted")
+        terminal.wait_for("generation 2")
+    assert "\x1b[31m[" not in terminal.shown
+    assert "\x1b[32mrestarted" in terminal.shown
+    terminal.press("q")
+    assert terminal.process.wait(DEADLINE_S) == 0
+    assert termios.tcgetattr(terminal.far) == terminal.before
+
+
+@pytest.mark.parametrize("terminal", [{"NO_COLOR": "1"}], indirect=True)
+def test_no_color_means_no_escapes_at_all(terminal: Terminal, bare_app: Path) -> None:
+    terminal.wait_for("Ctrl-C stops it")
+    bare_app.write_text("import fooo\n")
+    terminal.wait_for("waiting for a change")
+    bare_app.write_text(BARE_APP)
+    terminal.wait_for("generation 2")
+    terminal.press("\x03")
+    assert terminal.process.wait(DEADLINE_S) == 0
+    assert "\x1b" not in terminal.shown
+
+
+@pytest.fixture
+def lihil_server(launch: Launch, bare_app: Path) -> Running:
+    bare_app.write_text(LIHIL_APP)
+    server = launch("run", "--reload", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    return server
+
+
+def test_the_banner_names_url_routes_and_how_code_is_loaded(lihil_server: Running) -> None:
+    lines = lihil_server.said.splitlines()
+    assert lines[0] == "lihil serves main:app"
+    assert lines[2:4] == ["  GET    /site", "  WS     /rooms/{name}"]
+    assert lines[4].startswith("  reload by ")
+
+
+def test_a_reload_is_one_line_with_files_and_milliseconds(lihil_server: Running, bare_app: Path) -> None:
+    bare_app.write_text(LIHIL_APP + "\n# changed\n")
+    lihil_server.wait_for("generation 2\n")
+    assert re.search(r"^reloaded main\.py in \d+ ms, generation 2$", lihil_server.said, re.MULTILINE)
+
+
+def test_a_websocket_is_a_line_when_it_opens_and_one_when_it_ends(lihil_server: Running) -> None:
+    with open_websocket(lihil_server.address, "/rooms/x?a=%1b%5b31m"):
+        lihil_server.wait_for('"WebSocket /rooms/x?a=%1b%5b31m" [accepted]')
+    lihil_server.wait_for('"WebSocket /rooms/x?a=%1b%5b31m" [closed 1000 after ')
+    get(lihil_server.address, "/site")
+    lihil_server.wait_for('"GET /site HTTP/1.1" 200')
+
+
+def ask(server: Running, path: str, token: str | None) -> tuple[int, object]:
+    request = urllib.request.Request(f"http://{server.address}{path}")
+    if token is not None:
+        request.add_header("authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_the_failure_of_a_handler_can_be_looked_up_by_who_has_the_token(lihil_server: Running) -> None:
+    token = str(lihil_server.record["token"])
+    with open_websocket(lihil_server.address, "/rooms/x") as websocket:
+        assert websocket.response is not None
+        connection = websocket.response.headers["x-lihil-conn"]
+        assert ask(lihil_server, f"/_lihil/errors/{connection}", token)[0] == 404
+        websocket.send("boom")
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(DEADLINE_S)
+    status, found = ask(lihil_server, f"/_lihil/errors/{connection}", token)
+    assert status == 200
+    assert found == {
+        "connection": connection,
+        "route": "/rooms/x",
+        "handler": "talk",
+        "exception": "AssertionError: no booms",
+        "frames": [{"file": "main.py", "line": 14, "function": "talk", "source": 'assert text != "boom", "no booms"'}],
+    }
+    for stranger in (None, "", "wrong"):
+        assert ask(lihil_server, f"/_lihil/errors/{connection}", stranger)[0] == 404
+        assert ask(lihil_server, "/_lihil/dev", stranger)[0] == 404
+    assert ask(lihil_server, "/_lihil/", token)[0] == 404
+    assert ask(lihil_server, "/_lihil/dev", token)[0] == 200
+
+
+def test_a_refused_handshake_has_an_id_as_well(lihil_server: Running) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(f"ws://{lihil_server.address}/nowhere", proxy=None):
+        pass
+    assert refused.value.response.status_code == 404
+    assert re.fullmatch("[0-9a-f]{12}", refused.value.response.headers["x-lihil-conn"])
+
+
+def test_nothing_of_this_exists_without_reload(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text(LIHIL_APP)
+    server = launch("run", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    assert ask(server, "/_lihil/dev", str(server.record["token"]))[0] == 404
+    with open_websocket(server.address, "/rooms/x") as websocket:
+        assert websocket.response is not None
+        assert "x-lihil-conn" not in websocket.response.headers
+    assert not (server.folder / ".lihil" / "schema.json").exists()
+
+
+def test_the_schema_is_what_the_routes_command_prints_and_follows_the_code(
+    lihil_server: Running, bare_app: Path
+) -> None:
+    file = lihil_server.folder / ".lihil" / "schema.json"
+    until(file.exists)
+    printed = subprocess.run(
+        [sys.executable, "-m", "lihil_cli", "routes", "--json"],
+        cwd=lihil_server.folder,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(file.read_text()) == json.loads(printed.stdout)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    bare_app.write_text(LIHIL_APP.replace("/site", "/home"))
+    until(lambda: "/home" in file.read_text())

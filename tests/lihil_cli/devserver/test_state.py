@@ -1,0 +1,494 @@
+"""The dev server's state machine: first any course of events at all, then every row of its table by name."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from lihil_cli.devserver.events import (
+    Accepting,
+    Actions,
+    Change,
+    Changed,
+    Closed,
+    End,
+    Event,
+    Failed,
+    Failure,
+    Gone,
+    Kill,
+    Launch,
+    Ready,
+    ShowFailure,
+    ShowLoss,
+    ShowServed,
+    SpareOutdated,
+    Stop,
+    Suspended,
+    Tell,
+    TimePassed,
+    Word,
+)
+from lihil_cli.devserver.state import HOLD_S, MAX_CRASHES, STOP_S, Machine, Situation
+
+BAD = Failure("SyntaxError", "error: SyntaxError")
+TAKEN = Failure("OSError", "error: the port is in use", is_exclusive=True)
+
+
+@dataclass
+class Worker:
+    """A worker as it is: it obeys its orders one by one, in the order in which they came."""
+
+    orders: list[Word] = field(default_factory=list)
+    has_loaded: bool = False
+    has_failed: bool = False
+    is_open: bool = False
+    is_suspended: bool = False
+    is_doomed: bool = False
+    has_ended: bool = False
+    unanswered: int = 0
+    let_go_at: float | None = None
+
+
+class AnyCourse(RuleBasedStateMachine):
+    """Workers that succeed, fail, and die at any moment, files that change at any moment."""
+
+    @initialize(keeps_spare=st.booleans())
+    def begin(self, keeps_spare: bool) -> None:
+        self.machine = Machine(keeps_spare=keeps_spare)
+        self.now = 0.0
+        self.workers: dict[int, Worker] = {}
+        self.end: int | None = None
+        self.is_stopped = self.is_forced = False
+        self.tell(Changed(Change(at=0.0)))
+
+    def tell(self, event: Event) -> None:
+        actions = self.machine.step(event, self.now)
+        if self.end is not None:
+            assert actions == []
+        for action in actions:
+            self.carry_out(action)
+
+    def carry_out(self, action: Any) -> None:
+        assert self.end is None
+        match action:
+            case Launch(worker):
+                assert worker not in self.workers
+                assert not self.is_stopped
+                self.workers[worker] = Worker()
+            case Tell(worker, word):
+                assert not self.is_stopped or word is Word.STOP
+                assert word is not Word.LOAD or not self.workers[worker].orders
+                self.workers[worker].orders.append(word)
+                if word in {Word.DRAIN, Word.STOP}:
+                    self.workers[worker].let_go_at = self.now
+            case Kill(worker):
+                self.expect_answered(self.workers[worker])
+                self.workers[worker].is_doomed = True
+            case End(code):
+                self.end = code
+                assert all(worker.has_ended for worker in self.workers.values())
+
+    def expect_answered(self, worker: Worker) -> None:
+        """Nobody who has accepted connections is killed before it has had its time to answer them."""
+        has_had_time = worker.let_go_at is not None and self.now >= worker.let_go_at + STOP_S
+        assert not worker.unanswered or has_had_time or self.is_forced
+
+    def living(self) -> list[int]:
+        return [number for number, worker in self.workers.items() if not worker.has_ended]
+
+    @rule(fresh=st.booleans(), pause=st.sampled_from([0.0, 0.01, 0.2, 6.0]))
+    def code_changes(self, fresh: bool, pause: float) -> None:
+        self.now += pause
+        self.tell(Changed(Change(("main.py",), self.now, fresh)))
+
+    @rule(pause=st.sampled_from([0.0, 0.05, HOLD_S, STOP_S, 10.0]))
+    def time_passes(self, pause: float) -> None:
+        self.now += pause
+        self.tell(TimePassed())
+        due = self.machine.deadline
+        assert due is None or due > self.now
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data(), outcome=st.sampled_from(["well", "well", "well", "bad", "taken"]))
+    def a_worker_obeys(self, data: st.DataObject, outcome: str) -> None:
+        self.obey(data.draw(st.sampled_from(self.living())), outcome)
+
+    @rule(rounds=st.integers(1, 4))
+    def all_goes_well(self, rounds: int) -> None:
+        for _ in range(rounds):
+            for number in self.living():
+                self.obey(number, "well")
+
+    def obey(self, number: int, outcome: str) -> None:
+        worker = self.workers[number]
+        if worker.is_doomed or worker.has_failed or not worker.orders:
+            return
+        match worker.orders.pop(0):
+            case Word.LOAD if outcome == "well":
+                worker.has_loaded = True
+                self.tell(Ready(number))
+            case Word.LOAD:
+                worker.has_failed = True
+                self.tell(Failed(number, TAKEN if outcome == "taken" else BAD))
+            case Word.OPEN if worker.is_suspended and outcome != "well":
+                worker.has_failed = True
+                self.tell(Failed(number, BAD))
+            case Word.OPEN:
+                worker.is_open, worker.is_suspended = True, False
+                self.tell(Accepting(number))
+            case Word.CLOSE:
+                worker.is_open = False
+                self.tell(Closed(number))
+            case Word.SUSPEND:
+                self.answer_all(worker)
+                worker.is_suspended = True
+                self.tell(Suspended(number))
+            case Word.DRAIN | Word.STOP:
+                self.answer_all(worker)
+                worker.has_ended = True
+                self.tell(Gone(number, "with exit code 0"))
+
+    def answer_all(self, worker: Worker) -> None:
+        worker.is_open, worker.unanswered = False, 0
+
+    @precondition(lambda self: any(worker.is_open for worker in self.workers.values()))
+    @rule()
+    def a_client_connects(self) -> None:
+        next(worker for worker in self.workers.values() if worker.is_open).unanswered += 1
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data())
+    def a_worker_dies(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.living()))
+        worker = self.workers[number]
+        worker.has_ended, worker.is_open = True, False
+        self.tell(Gone(number, "by signal 9"))
+
+    @precondition(lambda self: self.living())
+    @rule()
+    def the_killed_end(self) -> None:
+        for number in self.living():
+            if self.workers[number].is_doomed or self.workers[number].has_failed:
+                self.workers[number].has_ended = True
+                self.workers[number].is_open = False
+                self.tell(Gone(number, "by signal 9"))
+
+    @rule(keeps_spare=st.booleans())
+    def a_package_is_learned(self, keeps_spare: bool) -> None:
+        self.tell(SpareOutdated(keeps_spare=keeps_spare))
+
+    @rule(data=st.data())
+    def late_news_come(self, data: st.DataObject) -> None:
+        """What a worker that is being killed had still said."""
+        doomed = [number for number, worker in self.workers.items() if worker.is_doomed]
+        if doomed:
+            number = data.draw(st.sampled_from(doomed))
+            news: list[Event] = [Ready(number), Closed(number), Accepting(number), Suspended(number)]
+            self.tell(data.draw(st.sampled_from(news)))
+
+    @precondition(lambda self: self.machine.generation)
+    @rule(chance=st.integers(1, 8))
+    def somebody_stops_it(self, chance: int) -> None:
+        if chance == 8:
+            self.tell_stop(may_kill=self.is_stopped)
+
+    def tell_stop(self, *, may_kill: bool) -> None:
+        self.is_forced = may_kill
+        actions = self.machine.step(Stop(0), self.now)
+        self.is_stopped = True
+        for action in actions:
+            self.carry_out(action)
+
+    @invariant()
+    def never_are_two_generations_serving(self) -> None:
+        assert sum(worker.is_open for worker in getattr(self, "workers", {}).values() if not worker.has_ended) <= 1
+
+    @invariant()
+    def somebody_always_has_something_to_do(self) -> None:
+        """Served, loading, ended, or waiting for a change: never stuck in between."""
+        machine = getattr(self, "machine", None)
+        if machine is None or machine.situation in {Situation.BROKEN, Situation.SERVING, Situation.ENDED}:
+            return
+        if machine.situation is Situation.STOPPING:
+            assert machine.leaving
+            return
+        actor = machine.next if machine.situation in BUSY_NEXT else machine.old
+        assert actor in self.workers
+        assert not self.workers[actor].has_ended
+        assert self.workers[actor].orders or self.workers[actor].has_failed
+
+    def teardown(self) -> None:
+        """However it was left: told to stop, it ends as soon as everybody has."""
+        if not hasattr(self, "machine"):
+            return
+        if not self.is_stopped:
+            self.tell_stop(may_kill=False)
+        for number in self.living():
+            self.workers[number].has_ended = True
+            self.tell(Gone(number, "with exit code 0"))
+        assert self.end == 0
+        for event in (Changed(Change()), TimePassed(), Stop(1), SpareOutdated(keeps_spare=True), Gone(1, "")):
+            self.tell(event)
+
+
+BUSY_NEXT = {Situation.STARTING, Situation.LOADING, Situation.OPENING, Situation.RETRYING}
+TestAnyCourse = AnyCourse.TestCase
+TestAnyCourse.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+# The rows of the table
+
+NEW = Changed(Change(("main.py",), at=10.0))
+
+
+def started(*, keeps_spare: bool = True) -> Machine:
+    """Worker 1 serves generation 1, worker 2 is the spare if there is one."""
+    machine = Machine(keeps_spare=keeps_spare)
+    assert machine.step(Changed(Change(at=0.0)), 0.0) == [Launch(1), Tell(1, Word.LOAD)]
+    assert machine.step(Ready(1), 0.1) == [Tell(1, Word.OPEN)]
+    spare: Actions = [Launch(2)] if keeps_spare else []
+    assert machine.step(Accepting(1), 0.1) == [ShowServed(1, Change(at=0.0)), *spare]
+    assert machine.situation is Situation.SERVING
+    return machine
+
+
+def run(machine: Machine, now: float, *events: Event) -> Actions:
+    """What the last of these events brings about."""
+    actions: Actions = []
+    for event in events:
+        actions = machine.step(event, now)
+    return actions
+
+
+def test_a_change_goes_to_the_spare_and_the_old_worker_closes_only_when_that_is_ready() -> None:
+    machine = started()
+    assert machine.step(NEW, 10.0) == [Tell(2, Word.LOAD)]
+    assert "main.py" in machine.loading
+    assert machine.step(Ready(2), 10.1) == [Tell(1, Word.CLOSE)]
+    assert machine.step(Closed(1), 10.1) == [Tell(2, Word.OPEN)]
+    served = machine.step(Accepting(2), 10.2)
+    assert served == [Tell(1, Word.DRAIN), ShowServed(2, NEW.change), Launch(3)]
+    assert not machine.loading
+    assert machine.step(Gone(1, "with exit code 0"), 10.3) == []
+    assert machine.deadline is None
+
+
+def test_without_spares_a_change_starts_a_process() -> None:
+    machine = started(keeps_spare=False)
+    assert machine.step(NEW, 10.0) == [Launch(2), Tell(2, Word.LOAD)]
+
+
+def test_a_change_that_wants_a_fresh_process_does_not_take_the_spare() -> None:
+    machine = started()
+    change = Changed(Change((".env",), at=10.0, fresh=True))
+    assert machine.step(change, 10.0) == [Kill(2), Launch(3, fresh=True), Tell(3, Word.LOAD)]
+
+
+def test_a_newer_change_kills_the_worker_that_loads_the_older_one() -> None:
+    machine = started()
+    newer = Changed(Change(("chat.py",), at=10.1))
+    assert run(machine, 10.1, NEW, newer) == [Kill(2), Launch(3), Tell(3, Word.LOAD)]
+    assert machine.loading == ("main.py", "chat.py")
+    assert machine.step(Ready(2), 10.1) == []
+
+
+@pytest.mark.parametrize("last", [[Ready(2)], [Ready(2), Closed(1)]])
+def test_a_change_in_the_middle_of_a_switch_is_loaded_after_it(last: list[Event]) -> None:
+    machine = started()
+    run(machine, 10.0, NEW, *last)
+    newer = Changed(Change(("chat.py",), at=10.1))
+    assert machine.step(newer, 10.1) == []
+    if len(last) == 1:
+        machine.step(Closed(1), 10.1)
+    assert machine.step(Accepting(2), 10.1)[-2:] == [Launch(3), Tell(3, Word.LOAD)]
+    assert machine.situation is Situation.LOADING
+
+
+def test_code_that_fails_leaves_the_old_worker_alone_and_is_shown_a_while_after_the_save() -> None:
+    machine = started()
+    assert run(machine, 10.02, NEW, Failed(2, BAD)) == [Kill(2), Launch(3)]
+    assert machine.deadline == 10.0 + HOLD_S
+    assert machine.step(TimePassed(), 10.05) == []
+    assert machine.step(TimePassed(), 10.1) == [ShowFailure(BAD, NEW.change, serving=1)]
+    assert machine.situation is Situation.SERVING
+
+
+def test_the_failure_of_a_half_written_file_is_never_shown() -> None:
+    machine = started()
+    run(machine, 10.02, NEW, Failed(2, BAD), Changed(Change(("main.py",), at=10.05)))
+    assert machine.step(TimePassed(), 10.2) == []
+
+
+def test_code_that_fails_from_the_start_is_shown_at_once_and_nobody_serves() -> None:
+    machine = Machine(keeps_spare=False)
+    run(machine, 0.5, Changed(Change(at=0.5)), Failed(1, BAD))
+    assert machine.step(TimePassed(), 0.5) == [ShowFailure(BAD, Change(at=0.5), serving=None)]
+    assert machine.situation is Situation.BROKEN
+    assert machine.step(NEW, 10.0) == [Launch(2), Tell(2, Word.LOAD)]
+
+
+def test_a_worker_that_ends_without_a_word_while_it_loads_has_failed() -> None:
+    machine = started()
+    run(machine, 10.02, NEW, Gone(2, "by signal 9"))
+    shown = machine.step(TimePassed(), 10.1)
+    assert isinstance(shown[0], ShowFailure)
+    assert shown[0].failure.text == "error: the worker ended by signal 9 while it loaded the code"
+
+
+def test_what_only_one_can_have_is_given_up_by_the_old_worker_for_the_new_one() -> None:
+    machine = started()
+    assert run(machine, 10.1, NEW, Failed(2, TAKEN)) == [Kill(2), Tell(1, Word.SUSPEND)]
+    assert machine.step(Suspended(1), 10.2) == [Launch(3), Tell(3, Word.LOAD)]
+    assert machine.step(Ready(3), 10.3) == [Tell(3, Word.OPEN)]
+    assert machine.step(Accepting(3), 10.3)[0] == Tell(1, Word.DRAIN)
+
+
+def test_the_old_worker_is_restored_when_the_new_one_fails_alone_too() -> None:
+    machine = started()
+    assert run(machine, 10.2, NEW, Failed(2, TAKEN), Suspended(1), Failed(3, TAKEN)) == [Kill(3), Tell(1, Word.OPEN)]
+    assert machine.step(Accepting(1), 10.3) == [Launch(4)]
+    assert machine.step(TimePassed(), 10.3) == [ShowFailure(TAKEN, NEW.change, serving=1)]
+
+
+def test_an_old_worker_that_cannot_be_restored_leaves_nobody() -> None:
+    machine = started()
+    run(machine, 10.2, NEW, Failed(2, TAKEN), Suspended(1), Failed(3, TAKEN))
+    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [Launch(4)]
+    assert machine.step(TimePassed(), 10.3) == [ShowFailure(TAKEN, NEW.change, serving=None)]
+
+
+def test_a_change_while_the_old_worker_is_restored_is_loaded_even_if_that_fails() -> None:
+    machine = started()
+    run(machine, 10.2, NEW, Failed(2, TAKEN), Suspended(1), Failed(3, TAKEN), Changed(Change(("b.py",), at=10.2)))
+    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [Launch(4), Tell(4, Word.LOAD)]
+
+
+def test_a_change_while_the_old_worker_gives_up_its_lifespan_is_what_is_loaded_then() -> None:
+    machine = started()
+    run(machine, 10.2, NEW, Failed(2, TAKEN), Changed(Change(("b.py",), at=10.2)))
+    machine.step(Suspended(1), 10.3)
+    assert machine.loading == ("main.py", "b.py")
+
+
+def test_an_old_worker_that_dies_while_it_gives_up_its_lifespan_is_in_nobodys_way() -> None:
+    machine = started()
+    assert run(machine, 10.2, NEW, Failed(2, TAKEN), Gone(1, "by signal 9")) == [Launch(3), Tell(3, Word.LOAD)]
+    assert machine.situation is Situation.STARTING
+
+
+@pytest.mark.parametrize("before", [[], [Closed(1)]])
+def test_an_old_worker_opens_again_when_the_new_one_dies_in_the_switch(before: list[Event]) -> None:
+    machine = started()
+    assert run(machine, 10.1, NEW, Ready(2), *before, Gone(2, "by signal 9")) == [Tell(1, Word.OPEN)]
+    assert machine.step(Accepting(1), 10.1) == [Launch(3)]
+    assert machine.situation is Situation.SERVING
+
+
+def test_a_new_worker_that_dies_as_it_opens_with_nobody_behind_it_leaves_nobody() -> None:
+    machine = started()
+    run(machine, 10.1, NEW, Ready(2), Closed(1), Gone(1, "by signal 9"))
+    assert machine.step(Gone(2, "by signal 9"), 10.1) == [Launch(3)]
+    assert machine.situation is Situation.BROKEN
+
+
+def test_a_change_is_not_lost_when_both_die_in_the_switch() -> None:
+    machine = started()
+    run(machine, 10.1, NEW, Ready(2), Closed(1), Changed(Change(("b.py",), at=10.1)), Gone(1, "by signal 9"))
+    assert machine.step(Gone(2, "by signal 9"), 10.1) == [Launch(3), Tell(3, Word.LOAD)]
+
+
+def test_an_old_worker_that_dies_as_it_closes_has_closed() -> None:
+    machine = started()
+    assert run(machine, 10.1, NEW, Ready(2), Gone(1, "by signal 9")) == [Tell(2, Word.OPEN)]
+
+
+def test_a_worker_that_dies_is_replaced_by_the_spare() -> None:
+    machine = started()
+    assert machine.step(Gone(1, "by signal 9"), 20.0) == [
+        ShowLoss(1, "by signal 9", is_replaced=True),
+        Tell(2, Word.LOAD),
+    ]
+    run(machine, 20.1, Ready(2))
+    assert machine.step(Accepting(2), 20.1) == [ShowServed(2, None), Launch(3)]
+
+
+def test_a_worker_that_dies_while_new_code_loads_is_replaced_by_that() -> None:
+    machine = started()
+    assert run(machine, 10.1, NEW, Gone(1, "by signal 9")) == [ShowLoss(1, "by signal 9", is_replaced=True)]
+    assert machine.step(Ready(2), 10.2) == [Tell(2, Word.OPEN)]
+
+
+def test_code_that_kills_its_worker_again_and_again_is_left_alone_until_it_changes() -> None:
+    machine = started(keeps_spare=False)
+    for worker in range(1, MAX_CRASHES):
+        run(machine, 0.2, Gone(worker, "by signal 11"), Ready(worker + 1), Accepting(worker + 1))
+    assert machine.step(Gone(MAX_CRASHES, "by signal 11"), 0.2) == [
+        ShowLoss(MAX_CRASHES, "by signal 11", is_replaced=False)
+    ]
+    assert machine.situation is Situation.BROKEN
+    assert machine.step(NEW, 10.0)[-1] == Tell(MAX_CRASHES + 1, Word.LOAD)
+
+
+def test_a_worker_that_served_for_a_while_may_die_as_often_as_it_likes() -> None:
+    machine = started(keeps_spare=False)
+    for worker in range(1, MAX_CRASHES + 2):
+        loss = machine.step(Gone(worker, "by signal 9"), worker * 100.0)[0]
+        assert loss == ShowLoss(worker, "by signal 9", is_replaced=True)
+        run(machine, worker * 100.0, Ready(worker + 1), Accepting(worker + 1))
+
+
+def test_a_spare_that_lacks_something_is_replaced_and_one_that_dies_is_not() -> None:
+    machine = started()
+    assert machine.step(SpareOutdated(keeps_spare=True), 1.0) == [Kill(2), Launch(3)]
+    assert machine.step(Gone(2, "by signal 9"), 1.0) == []
+    assert machine.step(Gone(3, "by signal 9"), 1.0) == []
+    assert machine.step(NEW, 10.0) == [Launch(4), Tell(4, Word.LOAD)]
+    assert machine.step(SpareOutdated(keeps_spare=True), 10.0) == []  # it follows the switch
+    machine.step(Stop(0), 10.0)
+    assert machine.step(SpareOutdated(keeps_spare=True), 10.0) == []
+
+
+def test_a_worker_that_overstays_its_farewell_is_killed() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2), Closed(1), Accepting(2))
+    assert machine.step(TimePassed(), 10.1) == []
+    due = machine.deadline
+    assert due is not None
+    assert machine.step(TimePassed(), due) == [Kill(1)]
+    assert machine.deadline is None
+
+
+def test_stop_lets_those_who_serve_say_goodbye_and_kills_the_others() -> None:
+    machine = started()
+    machine.step(NEW, 10.0)
+    assert machine.step(Stop(143), 10.0) == [Kill(2), Tell(1, Word.STOP)]
+    assert machine.step(Gone(2, "by signal 9"), 10.0) == []
+    assert machine.step(Gone(1, "with exit code 0"), 10.1) == [End(143)]
+    assert machine.step(NEW, 10.2) == []
+
+
+def test_stop_in_the_middle_of_a_switch_lets_both_say_goodbye() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2), Closed(1))
+    assert machine.step(Stop(0), 10.0) == [Tell(2, Word.STOP), Tell(1, Word.STOP)]
+
+
+def test_stop_gives_those_who_are_leaving_no_more_time_than_the_others() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2), Closed(1), Accepting(2))
+    machine.step(Stop(0), 10.0)
+    assert machine.deadline == 10.0 + STOP_S
+
+
+def test_stop_twice_is_at_once() -> None:
+    machine = started()
+    machine.step(Stop(0), 10.0)
+    assert Kill(1) in machine.step(Stop(0), 10.1)
+
+
+def test_stop_with_nobody_there_is_the_end() -> None:
+    assert Machine(keeps_spare=True).step(Stop(0), 0.0) == [End(0)]
