@@ -67,6 +67,7 @@ class Given:
     count: int | None
     until: str | None
     expect: list[str] | None
+    reconnect: bool | None
     timeout: float | None
     linger: float | None
     ok_close: list[int] | None
@@ -89,11 +90,15 @@ def carry_out(given: Given, folder: Path) -> int:
     extras = parse_items(given.items or ())
     handshake = _handshake_of(given, extras.headers)
     options, piping = _options_of(given), _piping_of(given)
-    place = locate(given.target or "/", Place(given.app, given.url, given.port, given.uds), folder, query=extras.query)
+    streams = process_streams()
+    named = Place(given.app, given.url, given.port, given.uds)
+    # Who sits at a terminal can start the server now; in a pipe nobody can.
+    waits = streams.are_interactive and piping.is_default and given.reconnect is not False and not given.routes
+    place = locate(given.target or "/", named, folder, query=extras.query, waits=waits)
     if given.routes:
         from lihil_cli.wstest.examine import list_routes
 
-        return list_routes(place, process_streams())
+        return list_routes(place, streams)
     settings = Settings(
         place.target,
         handshake,
@@ -104,8 +109,9 @@ def carry_out(given: Given, folder: Path) -> int:
         is_forced=given.force,
         is_quiet=given.quiet,
         is_verbose=given.verbose,
+        reconnects=given.reconnect is not False,
     )
-    return _mode_of(given)(settings, process_streams())
+    return _mode_of(given)(settings, streams)
 
 
 def _mode_of(given: Given) -> Callable[[Settings, Streams], int]:

@@ -1,21 +1,22 @@
 """One attempt at a connection, for the terminal: opens it, reads and writes, and tells what happens."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.crash import Crash, crash_lines
 from lihil_cli.wstest.network import (
     CannotConnectError,
     Connection,
     ConnectionEndedError,
-    Frame,
     Handshake,
+    Refusal,
     RefusedError,
+    Response,
     open_connection,
 )
 from lihil_cli.wstest.refusal import refusal_lines
-from lihil_cli.wstest.repl.devserver import CONNECTION_HEADER
 from lihil_cli.wstest.repl.events import (
     About,
     Closed,
@@ -32,9 +33,14 @@ from lihil_cli.wstest.repl.events import (
     Told,
 )
 from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.trace import Frame
+from lihil_cli.wstest.words import frame_line
 
 # Messages are taken without a pause for so long; then the keyboard and the screen have their turn.
 _TURN_S = 0.005
+
+Explain: TypeAlias = Callable[[Response | Refusal | None, BaseException | None], Awaitable[Crash | None]]
+"""Why the app failed, from its answer to the handshake or from its own exception."""
 
 Outgoing: TypeAlias = Send | SendRaw | SendPong | SendClose
 
@@ -42,21 +48,19 @@ Outgoing: TypeAlias = Send | SendRaw | SendPong | SendClose
 class Attempt:
     """The life of one connection attempt: until it has failed, or is over."""
 
-    def __init__(self, peer: str, target: Target, handshake: Handshake, feed: Callable[[Event], None]) -> None:
+    def __init__(
+        self, peer: str, target: Target, handshake: Handshake, feed: Callable[[Event], None], explain: Explain
+    ) -> None:
         self.peer = peer
         self.target = target
         self.connection: Connection | None = None
         self._handshake = handshake
         self._feed = feed
+        self._explain = explain
         self._loop = asyncio.get_running_loop()
         self._outbox: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_tracing = False
-
-    @property
-    def connection_id(self) -> str | None:
-        """What the dev server calls this connection."""
-        return None if self.connection is None else self.connection.response.first(CONNECTION_HEADER)
 
     async def run(self, generation: int | None, ping_interval_s: float | None) -> None:
         """Connect, and read to the end; everything that happens is fed."""
@@ -108,7 +112,9 @@ class Attempt:
             return None
         except RefusedError as error:
             lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal)
-            self._feed(Failed(self.peer, tuple(lines), ExitCode.REFUSED))
+            crash = await self._explain(error.refusal, error.failure)
+            told = [] if crash is None else crash_lines(crash)
+            self._feed(Failed(self.peer, (*lines, *told), ExitCode.REFUSED))
             return None
         except CliError as error:
             self._feed(Failed(self.peer, (error.message,), error.code))
@@ -147,17 +153,23 @@ class Attempt:
 
     async def _send(self, connection: Connection) -> None:
         while True:
-            match await self._outbox.get():
-                case Send(_, payload, 0):
-                    await connection.send(payload)
-                case Send(_, payload, size):
-                    await connection.send_fragments(payload, size)
-                case SendRaw(_, data):
-                    await connection.send_raw(data)
-                case SendPong(_, data):
-                    await connection.pong(data)
-                case SendClose(_, code, reason):
-                    await connection.close(code, reason)
+            try:
+                await self._put(connection, await self._outbox.get())
+            except ValueError as error:  # what cannot be done with an app in this process, or text that is no UTF-8
+                self._feed(Told(str(error), "bad"))
+
+    async def _put(self, connection: Connection, outgoing: Outgoing) -> None:
+        match outgoing:
+            case Send(_, payload, 0):
+                await connection.send(payload)
+            case Send(_, payload, size):
+                await connection.send_fragments(payload, size)
+            case SendRaw(_, data):
+                await connection.send_raw(data)
+            case SendPong(_, data):
+                await connection.pong(data)
+            case SendClose(_, code, reason):
+                await connection.close(code, reason)
 
     async def _keep_alive(self, connection: Connection, interval_s: float) -> None:
         """A ping now and then: it keeps what is in between from forgetting the connection, and measures."""
@@ -166,10 +178,4 @@ class Attempt:
             await asyncio.sleep(interval_s)
 
     def _tell_frame(self, frame: Frame) -> None:
-        self._feed(FrameSeen(self.peer, frame_text(frame)))
-
-
-def frame_text(frame: Frame) -> str:
-    """One line for a frame: direction, opcode, flags, length."""
-    flags = [word for word, is_set in (("fin", frame.fin), ("rsv1", frame.rsv1), ("masked", frame.masked)) if is_set]
-    return " ".join(["→" if frame.is_outgoing else "←", frame.name, *flags, f"{frame.length} bytes"])
+        self._feed(FrameSeen(self.peer, frame_line(frame)))

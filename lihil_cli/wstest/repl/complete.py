@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lihil_cli.wstest.close_codes import meaning_of
+from lihil_cli.wstest.message_types import MessageType
 from lihil_cli.wstest.repl.commands import USAGES
-from lihil_cli.wstest.repl.vocabulary import MessageType, Vocabulary
+from lihil_cli.wstest.schema import Schema
 
 _CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 4000)
 _CHOICES = {
@@ -34,7 +35,7 @@ class Candidate:
 class Words:
     """What is known of here and now."""
 
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    schema: Schema = field(default_factory=lambda: Schema("", ()))
     peers: tuple[str, ...] = ()
     target: str = ""
 
@@ -51,7 +52,7 @@ def complete(before: str, words: Words) -> list[Candidate]:
         found = _arguments(command[1], command[2], words)
         if found is not None:
             return found
-    return list(_json(before, words.vocabulary.messages_to(words.target)))
+    return list(_json(before, words.schema.messages_to(words.target)))
 
 
 def _matching(typed: str, known: Iterable[tuple[str, str]]) -> list[Candidate]:
@@ -75,13 +76,13 @@ def _arguments(name: str, typed: str, words: Words) -> list[Candidate] | None:
             _, space, target = typed.partition(" ")
             return _routes(target, words) if space else []
         case "new":
-            types = words.vocabulary.messages_to(words.target)
+            types = words.schema.messages_to(words.target)
             return _matching(typed, ((kind.tag or kind.name, kind.words) for kind in types))
     return None
 
 
 def _routes(typed: str, words: Words) -> list[Candidate]:
-    return _matching(typed, ((route.path, route.summary or route.words) for route in words.vocabulary.routes))
+    return _matching(typed, ((route.path, route.summary or route.usage) for route in words.schema.websockets))
 
 
 # Inside a message

@@ -23,7 +23,7 @@ from lihil_cli.wstest.repl.events import (
 from lihil_cli.wstest.repl.flow import Flow
 from lihil_cli.wstest.repl.log import Log, Step
 from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
-from lihil_cli.wstest.repl.vocabulary import Vocabulary
+from lihil_cli.wstest.schema import Schema
 
 FIRST_PEER = "ws"
 
@@ -36,12 +36,15 @@ class Setup:
 
     target: str
     about: str = ""
-    messages: tuple[str, ...] = ()
+    messages: tuple[Payload, ...] = ()
     limit: int | None = None
     timeout_s: float | None = None
     reconnects: bool = True
     headers: tuple[tuple[str, str], ...] = ()
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    schema: Schema = field(default_factory=lambda: Schema("", ()))
+    ok_codes: frozenset[int] = frozenset()
+    until: Callable[[Payload], bool] | None = None
+    expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +94,7 @@ class Desk:
         self.pings: dict[str, Pinging] = {}
         self.expectations: deque[Expectation] = deque()
         self.expected: dict[int, str] = {}  # the pattern that a message was expected by, by its number
+        self.met = 0  # how many of the messages that the command line expects have come, in order
         self.last_sent = ""
         self.last_at: float | None = None  # when the last message arrived
         self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
@@ -129,6 +133,12 @@ class Desk:
     def step(self, kind: str, peer: str, now: float, **more: object) -> None:
         """Remember something that is no message."""
         self.log.note(Step(kind, peer, now + self.epoch, **more))  # type: ignore[arg-type]
+
+    def meet(self, payload: Payload) -> None:
+        """A message arrived: it may be the one that is expected next."""
+        expects = self.setup.expects
+        if self.met < len(expects) and expects[self.met][1](payload):
+            self.met += 1
 
     # Connections
 
@@ -169,15 +179,18 @@ class Desk:
         if any(peer.life is not Life.ENDED for peer in self.peers.values()):
             return []
         self.is_leaving = True
-        return [Leave(self.exit_code)]
+        missing = self.setup.expects[self.met :]
+        told = self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
+        return [*told, Leave(self.exit_code)]
 
     @property
     def exit_code(self) -> int:
-        """What is settled, else the first bad end of a connection, else whether an expectation failed."""
+        """What is settled, else whether an expectation failed, else the first bad end of a connection."""
         if self.verdict is not None:
             return self.verdict
         bad = next((peer.code for peer in self.peers.values() if peer.code), ExitCode.OK)
-        return bad or (ExitCode.FAILED if self.has_failed else ExitCode.OK)
+        has_failed = self.has_failed or self.met < len(self.setup.expects)
+        return ExitCode.FAILED if has_failed and bad in {ExitCode.OK, ExitCode.ENDED_BADLY} else bad
 
     # Jobs
 

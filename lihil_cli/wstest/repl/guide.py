@@ -10,7 +10,7 @@ _ENOUGH_FOR_P99 = 10
 
 
 def new(desk: Desk, order: commands.New, now: float) -> list[Action]:
-    types = desk.setup.vocabulary.messages_to(desk.peer.target)
+    types = desk.setup.schema.messages_to(desk.peer.target)
     found = next((kind for kind in types if order.type in {kind.name, kind.tag}), None)
     if found is not None:
         return [Prefill(found.template())]
@@ -39,11 +39,11 @@ def mistake(desk: Desk, order: commands.Mistake, now: float) -> list[Action]:
 
 
 def routes(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
-    routes = desk.setup.vocabulary.routes
+    routes = desk.setup.schema.websockets
     if not routes:
         return desk.note("no routes are known: `lihil run --reload` writes them to .lihil/schema.json", "bad")
-    width = max(len(route.words) for route in routes)
-    return desk.display(*(Note(f"{route.words:{width}}  {route.summary}".rstrip()) for route in routes))
+    width = max(len(route.usage) for route in routes)
+    return desk.display(*(Note(f"{route.usage:{width}}  {route.summary}".rstrip()) for route in routes))
 
 
 def status(desk: Desk, order: commands.Plain, now: float) -> list[Action]:

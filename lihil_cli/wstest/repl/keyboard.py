@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from lihil_cli.wstest.pipe import LineSplitter, PipeReader
+from lihil_cli.wstest.pipe import PipeReader, RecordSplitter
 from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
 from lihil_cli.wstest.repl.typed import is_complete
 
@@ -41,7 +41,7 @@ class PlainLines:
 
     def __init__(self, descriptor: int, write: Callable[[str], None]) -> None:
         self._write = write
-        self._splitter = LineSplitter()
+        self._splitter = RecordSplitter()
         self._events: asyncio.Queue[Typed | InputEnded] = asyncio.Queue()
         self._open = ""
         self._reader = PipeReader(descriptor, self._take)
@@ -83,7 +83,7 @@ class PlainLines:
         lines = self._splitter.feed(chunk) if chunk else self._splitter.finish()
         try:
             for line in lines:
-                self._open += line
+                self._open += line.decode("utf-8", "replace")
                 if is_complete(self._open):
                     self._events.put_nowait(Typed(self._open))
                     self._open = ""

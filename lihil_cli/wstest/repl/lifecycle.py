@@ -17,10 +17,12 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
     actions = desk.note(*_greeting(peer, event.about, now), peer.name)
     peer.open(event.about, now)
     peer.target = event.about.url
-    desk.step("open", peer.name, now, detail=event.about.url)
+    about = event.about
+    desk.step("open", peer.name, now, detail=about.url, subprotocol=about.subprotocol, seconds=about.connect_s)
     # What was given on the command line belongs to the connection that the command line asked for.
     for message in desk.setup.messages if peer.name == FIRST_PEER else ():
-        actions += desk.say(peer, Say(message, message), now)
+        typed = message if isinstance(message, str) else f"/hex {message.hex(' ')}"
+        actions += desk.say(peer, Say(message, typed), now)
     return actions
 
 
@@ -60,7 +62,7 @@ def close_peer(desk: Desk, event: Closed, now: float) -> list[Action]:
     asked = peer.life is Life.CLOSING
     desk.step("close", peer.name, now, code=event.code, detail=event.reason, by=event.by)
     text = peer.how_it_ended(event, now)
-    peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving)
+    peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving, ok_codes=desk.setup.ok_codes)
     if peer.next_target is not None:
         return [*desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
     if peer.is_dropped:

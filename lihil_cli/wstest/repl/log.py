@@ -12,7 +12,7 @@ from typing import IO, Literal, TypeAlias
 
 from lihil_cli.wstest.repl.events import Payload
 
-Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close", "expect"]
+Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close"]
 
 MAX_STEPS = 50_000
 """How many steps are remembered; older ones are forgotten, and `forgotten` counts them."""
@@ -27,7 +27,7 @@ class Step:
     """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
-    close, `by` who closed, `rtt_s` the time of a pong. `size` counts the bytes of the message.
+    close, `by` who closed; `seconds` is the time of a pong or of the handshake. `size` counts the bytes of the message.
     """
 
     kind: Kind
@@ -38,8 +38,9 @@ class Step:
     size: int = 0
     detail: str = ""
     code: int = 0
-    by: str = ""
-    rtt_s: float = 0.0
+    by: Literal["server", "client", "nobody"] = "server"
+    subprotocol: str | None = None
+    seconds: float = 0.0
     file: int = -1
     place: int = 0
 

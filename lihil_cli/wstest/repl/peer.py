@@ -8,6 +8,7 @@ CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed-------
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -103,11 +104,11 @@ class Peer:
         self.rtts.clear()
         self.incoming = self.outgoing = 0
 
-    def close(self, event: Closed, now: float, *, reconnects: bool) -> None:
+    def close(self, event: Closed, now: float, *, reconnects: bool, ok_codes: Collection[int] = frozenset()) -> None:
         """The connection is over: go on to whatever follows from how it ended."""
         asked, steady = self.life is Life.CLOSING, now - self.opened_at >= _STEADY_S
         self.lost_at = now
-        self.code = ExitCode.OK if _is_clean(event, asked=asked) else ExitCode.ENDED_BADLY
+        self.code = ExitCode.OK if _is_clean(event, ok_codes, asked=asked) else ExitCode.ENDED_BADLY
         if steady:
             self.wait_s = FIRST_WAIT_S
         if asked or not reconnects or event.by == "client":
@@ -148,7 +149,7 @@ class Peer:
         return f"{who}{event.code} ({meaning_of(event.code)}){reason} {after}{hint}"
 
 
-def _is_clean(event: Closed, *, asked: bool) -> bool:
+def _is_clean(event: Closed, ok_codes: Collection[int], *, asked: bool) -> bool:
     if event.by == "nobody":
         return False
-    return event.code in _CLEAN if event.by == "server" else asked
+    return event.code in _CLEAN or event.code in ok_codes if event.by == "server" else asked

@@ -1,7 +1,6 @@
 """The shell around the terminal's decisions: carries them out, and tells what happens."""
 
 import asyncio
-import logging
 import os
 import sys
 import time
@@ -14,15 +13,18 @@ from urllib.parse import urlsplit
 
 from lihil_cli.console import colour_allowed
 from lihil_cli.devfile import find_dev_file
-from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.wstest.interrupts import interrupts
-from lihil_cli.wstest.loop import Loop
-from lihil_cli.wstest.network import Handshake
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
+from lihil_cli.wstest.devserver import connection_id, fetch_crash
+from lihil_cli.wstest.interrupts import Interrupts
+from lihil_cli.wstest.locate import Located, find_schema
+from lihil_cli.wstest.network import Handshake, Refusal, Response
+from lihil_cli.wstest.opening import schema_of_app
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.complete import Words
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
-from lihil_cli.wstest.repl.devserver import DevState, fetch_failure, read_dev_state, read_vocabulary
+from lihil_cli.wstest.repl.devstate import DevState, read_dev_state
 from lihil_cli.wstest.repl.events import (
     Action,
     ClearScreen,
@@ -53,13 +55,13 @@ from lihil_cli.wstest.repl.events import (
     Watch,
     WriteFile,
 )
-from lihil_cli.wstest.repl.failure import Failure, failure_of
 from lihil_cli.wstest.repl.history import History, open_history
 from lihil_cli.wstest.repl.keyboard import Keyboard, PlainLines, View
 from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
+from lihil_cli.wstest.schema import Schema, read_schema
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.target import Target, resolve_target
 from lihil_cli.wstest.terminal import Streams
@@ -75,30 +77,22 @@ _CLOSELY_S, _SELDOM_S = 0.03, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One call of the command at a terminal. `folder` is where the project is looked for."""
+    """One call of the command at a terminal. `folder` is where the project is looked for, `place` how it was found."""
 
     target: Target
     handshake: Handshake
     options: Options
     folder: Path
+    place: Located | None = None
     reconnects: bool = True
+    frames: bool = False
 
 
-def hold_repl(visit: Visit, streams: Streams) -> int:
+async def hold_terminal(visit: Visit, streams: Streams) -> int:
     """Talk at the terminal until the user or the server ends it, and give the exit code.
 
-    Raises KeyboardInterrupt for a second Ctrl-C that the first did not end.
+    Raises KeyboardInterrupt for a Ctrl-C that came to nothing for a second.
     """
-    # What is not told by us is no news for the user, and never a traceback.
-    logging.getLogger("asyncio").addHandler(logging.NullHandler())
-    try:
-        with asyncio.Runner(loop_factory=Loop) as runner:
-            return runner.run(_hold(visit, streams))
-    except Terminated:
-        return ExitCode.TERMINATED
-
-
-async def _hold(visit: Visit, streams: Streams) -> int:
     return await _Shell(visit, streams).run()
 
 
@@ -116,7 +110,10 @@ class _Shell:
             options.timeout_s,
             visit.reconnects,
             visit.handshake.headers,
-            read_vocabulary(visit.folder),
+            _schema_of(visit),
+            options.ok_codes,
+            None if options.until is None else options.until.matches,
+            tuple((pattern.shown, pattern.matches) for pattern in options.expects),
         )
         now = self._loop.time()
         self._log = Log()
@@ -132,18 +129,32 @@ class _Shell:
         self._keyboard: Keyboard | None = None
         self._typing: asyncio.Task[None] | None = None
         self._watch_closely = asyncio.Event()
-        self._is_tracing = False
+        self._is_tracing = visit.frames
+        # A signal comes at any time; what it means is settled in the loop.
+        self._interrupts = Interrupts(self._note_interrupt)
 
     async def run(self) -> int:
         """The whole session."""
-        with interrupts(lambda: self._feed(Interrupted())):
+        with self._interrupts.caught():
             try:
+                self._warn()
                 self._do(self._repl.begin())
                 self._arm()
                 self._spawn(self._watch())
                 return await self._ended
             finally:
                 await self._tear_down()
+
+    def _warn(self) -> None:
+        if self._visit.handshake.tls.insecure and self._visit.target.is_secure:
+            self._feed(Told("--insecure: anybody may be answering, the certificate is not checked", "bad"))
+
+    def _note_interrupt(self) -> None:
+        self._loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        self._interrupts.settle()
+        self._feed(Interrupted())
 
     async def _tear_down(self) -> None:
         if self._keyboard is not None and self._typing is not None:
@@ -219,14 +230,14 @@ class _Shell:
 
     def _words(self) -> Words:
         desk = self._repl.desk
-        return Words(self._setup.vocabulary, tuple(desk.peers), desk.peer.target)
+        return Words(self._setup.schema, tuple(desk.peers), desk.peer.target)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""
         told: DevState | None = None
         while True:
             closely = self._watch_closely.is_set()
-            state = read_dev_state(self._visit.folder) if self._visit.target.running else DevState(None)
+            state = read_dev_state(self._visit.folder) if self._follows_server else DevState(None)
             if state != told and (closely or state.error):
                 self._feed(Reloaded(state.generation, state.error))
             told = state if closely or state.error else None
@@ -332,10 +343,10 @@ class _Shell:
             self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
             return
         handshake = replace(self._visit.handshake, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
-        attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed)
+        attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
         attempt.trace(on=self._is_tracing)
         interval_s = self._visit.handshake.ping_interval_s
-        record = find_dev_file(self._visit.folder) if target.running else None
+        record = find_dev_file(self._visit.folder) if self._follows_server else None
         # The generation is read before the handshake: one that changes during it is then seen as a change.
         generation = None if record is None else record.generation
         running = self._loop.create_task(attempt.run(generation, PING_INTERVAL_S if interval_s is None else interval_s))
@@ -344,7 +355,8 @@ class _Shell:
 
     def _find_target(self, action: Connect) -> Target:
         like = self._targets[action.like or action.peer if action.peer in self._targets else action.like]
-        server = find_dev_file(self._visit.folder) if like.running else None
+        is_awaited = self._visit.place is not None and self._visit.place.is_awaited
+        server = find_dev_file(self._visit.folder) if like.running or is_awaited else None
         parts = urlsplit(like.url)
         text = action.target
         if text.startswith("?"):
@@ -361,14 +373,29 @@ class _Shell:
         self._spawn(self._tell(self._find_failure(action.peer)))
 
     async def _find_failure(self, peer: str) -> Traced:
-        attempt = self._attempts[peer]
-        failure: Failure | None = None
-        record = find_dev_file(self._visit.folder)
-        if attempt.connection is not None and attempt.connection.failure is not None:
-            failure = failure_of(attempt.connection.failure)
-        elif record is not None and attempt.target.running and attempt.connection_id is not None:
-            failure = await fetch_failure(attempt.target, attempt.connection_id, record.token)
-        return Traced(peer) if failure is None else Traced(peer, failure.handler, failure.short(), failure.full())
+        connection = self._attempts[peer].connection
+        crash = None if connection is None else await self._explain(connection.response, connection.failure)
+        if crash is None:
+            return Traced(peer)
+        short, full = crash_lines(crash), crash_lines(crash, is_whole=True)
+        return Traced(peer, crash.handler, _unindented(short), _unindented(full))
+
+    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+        """Why the app failed, from its exception where it runs here, or else from the dev server."""
+        place = self._visit.place
+        if failure is not None:
+            return crash_of(failure, (place and place.root) or self._visit.folder)
+        server = find_dev_file(self._visit.folder) if self._follows_server else None
+        if server is None or answer is None:
+            return None
+        name = connection_id(Response(answer.status, answer.phrase, answer.headers))
+        return None if name is None else await fetch_crash(server, name)
+
+    @property
+    def _follows_server(self) -> bool:
+        """Whether the dev server's word counts: it gave the address, or it may still come."""
+        place = self._visit.place
+        return self._visit.target.running or (place is not None and (place.is_awaited or place.server is not None))
 
     # Tasks
 
@@ -413,8 +440,22 @@ def _about(visit: Visit) -> str:
     """What is known of the server before anything is asked of it."""
     if visit.target.app is not None:
         return f"in this process, {visit.target.app.label}"
-    record = find_dev_file(visit.folder) if visit.target.running else None
-    return "" if record is None else f"dev server, pid {record.pid}, {record.app}"
+    return "" if visit.place is None or visit.place.how == "as named" else visit.place.how
+
+
+def _schema_of(visit: Visit) -> Schema:
+    """What is known of the app's routes, for completion; nothing depends on it."""
+    schema: Schema | None = None
+    if visit.target.app is not None:
+        schema = schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
+    elif (file := find_schema(visit.folder)) is not None:
+        with suppress(OSError):
+            schema = read_schema(file.read_bytes())
+    return schema or Schema("", ())
+
+
+def _unindented(lines: list[str]) -> tuple[str, ...]:
+    return tuple(line.removeprefix("  ") for line in lines)
 
 
 def _load_prompt() -> Callable[[View, History, Callable[[], Words]], Keyboard] | None:

@@ -126,7 +126,10 @@ class Repl:
         actions: list[Action] = [Display(item) for item in shown]
         if desk.expectations:
             actions += self._check(event, step.number)
-        if desk.log.received == desk.setup.limit and not desk.is_leaving:
+        desk.meet(event.payload)
+        until = desk.setup.until
+        is_enough = desk.log.received == desk.setup.limit or (until is not None and until(event.payload))
+        if is_enough and not desk.is_leaving:
             actions += desk.leave(now)
         return actions
 
@@ -148,7 +151,7 @@ class Repl:
         pinging = desk.pings.get(event.peer)
         if not event.asked or pinging is None:
             return []
-        desk.step("ping", peer.name, now, rtt_s=event.rtt_s)
+        desk.step("ping", peer.name, now, seconds=event.rtt_s)
         pinging.rtts.append(event.rtt_s)
         pinging.left -= 1
         if pinging.left:

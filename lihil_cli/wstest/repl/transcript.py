@@ -1,11 +1,9 @@
 """From what was said to a file, and from a file to what is sent again: scripts (.wst) and records (.jsonl)."""
 
-import base64
-import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from lihil_cli.wstest.events import Closed as Ending
+from lihil_cli.wstest.jsonl import close_event, dump, open_event, pong_event, recv_event, send_event
 from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Payload
 from lihil_cli.wstest.repl.log import Step
@@ -16,6 +14,7 @@ from lihil_cli.wstest.script.patterns.template import UnknownNameError
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
 from lihil_cli.wstest.script.steps import Repeat, Send, SendBytes, SendText
 from lihil_cli.wstest.script.steps import Step as ScriptStep
+from lihil_cli.wstest.steps import Say, Sleep, steps_of_record
 
 
 def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
@@ -25,39 +24,29 @@ def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
     if as_script:
         messages = [step for step in steps if step.kind != "ping"]
         return format_script(list(_session(desk, messages))), count
-    return "".join(f"{line}\n" for line in _record(desk, steps)), count
+    return "".join(_record(desk, steps)), count
 
 
 def _record(desk: Desk, steps: list[Step]) -> Iterator[str]:
-    """One event a line; `t` counts seconds from the first one."""
+    """One event a line, as `--record` writes them; the connection is named where there are several."""
     begin = steps[0].at if steps else 0.0
     for step in steps:
-        event: dict[str, Any] = {"t": round(step.at - begin, 4), **_event(desk, step)}
-        if len(desk.peers) > 1:
-            event["peer"] = step.peer
-        yield json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        line = b"".join(_event(desk, step, step.at - begin)).decode()
+        yield f'{line.removesuffix("}" + chr(10))},"peer":{dump(step.peer)}}}\n' if len(desk.peers) > 1 else line
 
 
-def _event(desk: Desk, step: Step) -> dict[str, Any]:
+def _event(desk: Desk, step: Step, t: float) -> Iterable[bytes]:
     match step.kind:
         case "open":
-            return {"ev": "open", "url": step.detail, "status": 101}
+            return [open_event(t, step.detail, subprotocol=step.subprotocol, connect_s=step.seconds)]
         case "close":
-            return {
-                "ev": "close",
-                "code": step.code,
-                "reason": step.detail,
-                "by": step.by,
-                "clean": step.by != "nobody",
-            }
+            return [close_event(t, Ending(step.code, step.detail, step.by))]
         case "ping":
-            return {"ev": "pong", "rtt_ms": round(step.rtt_s * 1000, 3)}
-    number = {"n": step.number} if step.kind == "recv" else {}
+            return [pong_event(t, step.seconds)]
     payload = desk.log.payload(step)
-    if isinstance(payload, str):
-        return {"ev": step.kind, **number, "kind": "text", "data": payload}
-    data = payload or b""
-    return {"ev": step.kind, **number, "kind": "binary", "b64": base64.b64encode(data).decode(), "len": step.size}
+    if payload is None:
+        payload = "" if step.is_text else b""
+    return recv_event(t, payload, step.number) if step.kind == "recv" else send_event(t, payload)
 
 
 def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
@@ -81,20 +70,20 @@ def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:
 
     Raises ValueError, naming the line, for what is neither a record nor, if the file is called so, a script.
     """
-    return [(0.0, payload) for payload in _sends_of_script(text)] if path.endswith(".wst") else _sends_of_record(text)
+    return (
+        [(0.0, payload) for payload in _sends_of_script(text)]
+        if path.endswith(".wst")
+        else list(_sends_of_record(text))
+    )
 
 
-def _sends_of_record(text: str) -> list[tuple[float, Payload]]:
-    found: list[tuple[float, Payload]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            event = json.loads(line)
-            if event["ev"] == "send":
-                payload = event["data"] if event["kind"] == "text" else base64.b64decode(event["b64"])
-                found.append((float(event["t"]), payload))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ValueError(f"line {number} is no event of a record") from None
-    return found
+def _sends_of_record(text: str) -> Iterator[tuple[float, Payload]]:
+    at = 0.0
+    for step in steps_of_record(text.splitlines(), 1.0):
+        if isinstance(step, Sleep):
+            at += step.seconds
+        elif isinstance(step, Say):
+            yield at, step.payload
 
 
 def _sends_of_script(text: str) -> list[Payload]:

@@ -1,15 +1,22 @@
 import pytest
 
+from lihil_cli.wstest.message_types import Field, MessageType
 from lihil_cli.wstest.repl.commands import USAGES
 from lihil_cli.wstest.repl.complete import Words, complete
-from lihil_cli.wstest.repl.vocabulary import Field, MessageType, Route, Vocabulary
+from lihil_cli.wstest.schema import Route, Schema
 
 SAY = MessageType("Say", "type", "say", (Field("text", "str"), Field("loud", "bool", required=False)))
 JOIN = MessageType("Join", "type", "join", (Field("room", "one of 'red', 'blue'"), Field("text", "str")))
 POINT = MessageType("Point", "", "", (Field("x", "int"),))
+
+
+def route(path: str, summary: str = "", messages: tuple[MessageType, ...] = ()) -> Route:
+    return Route("websocket", path, "", "main:handler", summary, (), messages=messages)
+
+
 WORDS = Words(
-    Vocabulary(
-        (Route("/chat/{room}", "Talk.", receives=(SAY, JOIN)), Route("/echo"), Route("/points", receives=(POINT,)))
+    Schema(
+        "main:app", (route("/chat/{room}", "Talk.", (SAY, JOIN)), route("/echo"), route("/points", messages=(POINT,)))
     ),
     ("ws", "bob"),
     "ws://127.0.0.1:8000/chat/general",
@@ -67,12 +74,12 @@ def test_every_command_is_offered() -> None:
 
 
 def test_messages_without_a_tag_have_their_members_alone() -> None:
-    assert offered("{", Words(WORDS.vocabulary, ("ws",), "/points")) == ['{"x":']
+    assert offered("{", Words(WORDS.schema, ("ws",), "/points")) == ['{"x":']
 
 
 def test_where_nothing_is_known_nothing_is_offered() -> None:
     assert offered("{", Words(target="/points")) == []
-    assert offered("{", Words(WORDS.vocabulary, ("ws",), "/echo")) == []
+    assert offered("{", Words(WORDS.schema, ("ws",), "/echo")) == []
 
 
 def test_what_is_offered_is_explained() -> None:

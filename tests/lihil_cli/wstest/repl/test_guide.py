@@ -1,18 +1,26 @@
 import pytest
 
+from lihil_cli.wstest.message_types import Field, MessageType
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import About, Opened, Prefill, SetKeys
-from lihil_cli.wstest.repl.vocabulary import Field, MessageType, Route, Vocabulary
+from lihil_cli.wstest.schema import Param, Route, Schema
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 SAY = MessageType("Say", "type", "say", (Field("text", "str"), Field("loud", "bool", required=False)))
 JOIN = MessageType("Join", "type", "join", (Field("room", "one of 'a', 'b'"),))
-VOCABULARY = Vocabulary((Route("/chat", "Talk.", (("user", "str"),), (SAY, JOIN)), Route("/echo")))
+USER = Param("user", "query", "str", required=True)
+SCHEMA = Schema(
+    "main:app",
+    (
+        Route("websocket", "/chat", "", "main:talk", "Talk.", (USER,), messages=(SAY, JOIN)),
+        Route("websocket", "/echo", "", "main:echo", "", ()),
+    ),
+)
 
 
 @pytest.fixture
 def known(make_bench: MakeBench) -> Bench:
-    bench = make_bench(Setup(URL, vocabulary=VOCABULARY))
+    bench = make_bench(Setup(URL, schema=SCHEMA))
     bench.open()
     bench.screen.clear()
     return bench

@@ -108,4 +108,4 @@ def test_a_script_that_cannot_be_sent_again_is_told(text: str, why: str) -> None
 
 def test_a_record_that_is_none_is_told_with_its_line() -> None:
     with pytest.raises(ValueError, match="line 2 is no event of a record"):
-        parse_transcript('{"ev":"open"}\n5\n', "x.jsonl")
+        parse_transcript('{"t":0,"ev":"open"}\n5\n', "x.jsonl")
