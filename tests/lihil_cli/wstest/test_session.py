@@ -8,14 +8,12 @@ from lihil_cli.wstest.events import (
     Action,
     Close,
     Closed,
-    Echo,
     Event,
     Exit,
     Given,
     InputEnded,
     InputFailed,
     Interrupted,
-    Line,
     Note,
     Opened,
     OutputBroken,
@@ -39,7 +37,6 @@ from lihil_cli.wstest.session import (
 from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep
 
 PIPE = Options()
-HUMAN = Options(interactive=True)
 BY_US = Closed(1000, by="client")
 LOST = Closed(1006, by="nobody")
 
@@ -221,43 +218,6 @@ def test_output_that_fails_otherwise_says_so() -> None:
     assert actions == [Close(), Note("cannot write the output: disk full"), Exit(1)]
 
 
-def test_at_the_prompt_a_line_is_echoed_and_sent() -> None:
-    options = Options(interactive=True, messages=("hello",))
-    assert replay(options, Opened("connected"), Line("a"), Line(""), Line("//b")) == [
-        Note("connected"),
-        Echo("hello"),
-        Send("hello"),
-        Echo("a"),
-        Send("a"),
-        Echo("/b"),
-        Send("/b"),
-    ]
-
-
-def test_a_ping_is_answered_with_the_time_it_took() -> None:
-    assert replay(HUMAN, Opened(), Line("/ping"), Ponged(0.00123))[1:] == [Ping(), Note("pong after 1.23 ms")]
-
-
-def test_help_lists_every_command() -> None:
-    notes = [action.text for action in replay(HUMAN, Opened(), Line("/help"))[1:] if isinstance(action, Note)]
-    assert all(any(command in note for note in notes) for command in ("/ping", "/close", "/quit", "//"))
-
-
-def test_an_unknown_command_is_told_and_never_sent() -> None:
-    actions = replay(HUMAN, Opened(), Line("/nonsense"))
-    assert "unknown command /nonsense" in last_note(actions)
-    assert not any(isinstance(action, Send) for action in actions)
-
-
-def test_close_takes_a_code_and_a_reason_and_nothing_is_sent_after_it() -> None:
-    actions = replay(HUMAN, Opened(), Line("/close 4001 so long"), Line("more"), Closed(4001, "so long", "client"))
-    assert actions[1:] == [
-        Close(4001, "so long"),
-        Note("closed: 4001 (private to the application): so long"),
-        Exit(0),
-    ]
-
-
 # What a pipe's steps wait for
 
 
@@ -402,8 +362,7 @@ def test_a_code_can_be_declared_good() -> None:
 
 
 EVENTS = st.one_of(
-    st.just(Opened("about")),
-    st.builds(Line, st.sampled_from(["text", "", "/quit", "/ping", "//x", "/x", "/close 4000 r", "/help"])),
+    st.just(Opened()),
     st.builds(
         Given,
         st.sampled_from(
@@ -421,7 +380,6 @@ EVENTS = st.one_of(
 )
 OPTIONS = st.builds(
     Options,
-    interactive=st.booleans(),
     messages=st.lists(st.text(max_size=3), max_size=2).map(tuple),
     limit=st.none() | st.integers(1, 3),
     timeout_s=st.none() | st.floats(0, 3),
