@@ -1,7 +1,7 @@
 """From a request to its handler: the table of all endpoints of one app, and the answers when there is none."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -12,7 +12,7 @@ from lihil.di.node import DependentNode, name_of, place_of, problem_at
 from lihil.di.registry import Providers
 from lihil.errors import SetupError, SetupProblem
 from lihil.problems import Problem
-from lihil.routing.path import Captured, PathError, parse_path
+from lihil.routing.path import Captured, PathError, PathPattern, parse_path
 from lihil.routing.route import Endpoint, Mounted, RouteNode, Surroundings, wrap
 from lihil.routing.tree import PathTree
 from lihil.websocket.connection import WebSocket
@@ -119,17 +119,17 @@ class Dispatcher:
         # The same few fields come with nearly every request, and reading them costs as much as all the rest.
         self._status_of = lru_cache(_REMEMBERED_FIELDS)(self._judge)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Not a coroutine function: what is decided here never waits, so a request need not pay for one more frame.
         problem = self._foreign(scope)
         if problem is None:
             found = self._find(scope)
             if found is not None:
                 bound, captured = found
-                _note_captured(scope, bound.endpoint, captured)
-                await bound.app(scope, receive, send)
-                return
+                _note_captured(scope, bound.endpoint.pattern, captured)
+                return bound.app(scope, receive, send)
             problem = self._unanswered(scope)
-        await refuse(problem, scope, receive, send)
+        return refuse(problem, scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[Bound, Captured] | None:
         is_websocket = scope["type"] == WEBSOCKET
@@ -195,8 +195,14 @@ class Dispatcher:
 
 def _who_asks(headers: RawHeaders) -> tuple[Fields, Fields]:
     """The values of the Host and of the Origin fields."""
-    hosts = tuple(value for name, value in headers if name == b"host")
-    return hosts, tuple(value for name, value in headers if name == b"origin")
+    hosts: Fields = ()
+    origins: Fields = ()
+    for name, value in headers:
+        if name == b"host":
+            hosts += (value,)
+        elif name == b"origin":
+            origins += (value,)
+    return hosts, origins
 
 
 def _methods(bounds: ByMethod) -> list[str]:
@@ -225,8 +231,9 @@ def _route_path(scope: Scope) -> str:
     return path
 
 
-def _note_captured(scope: Scope, endpoint: Endpoint, captured: Captured) -> None:
-    pattern = endpoint.pattern
+def _note_captured(scope: Scope, pattern: PathPattern, captured: Captured) -> None:
     texts = pattern.captured_by_name(captured)
+    values = pattern.converted(texts)
+    above = scope.get("path_params")
     scope["lihil.path"] = texts
-    scope["path_params"] = {**scope.get("path_params", {}), **pattern.converted(texts)}
+    scope["path_params"] = {**above, **values} if above else values

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
-from lihil.asgi import ERROR_HOOK, HTTP, ASGIApp, Middleware, Receive, Scope, Send
+from lihil.asgi import ERROR_HOOK, HTTP, Middleware, Receive, Scope, Send
 from lihil.binding.plan import CONNECTION, FIRST_PARAMETER, SCOPE, Plan, make_plan
 from lihil.binding.signature import Signature, Target, bind
-from lihil.di.compile import SWALLOWED
+from lihil.di.compile import Swallowed
 from lihil.di.node import DependentNode, FactoryKind, kind_of, name_of
 from lihil.di.scope import Resolver
 from lihil.errors import ParametersError, ResourceError, SetupError, SetupProblem, status_phrase
@@ -99,33 +99,34 @@ class HTTPEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         try:
-            answer = await self._serve(exchange)
-            if answer is not None:
-                await answer(scope, exchange.receive, exchange.send)
+            plan = self._plan
+            if plan is None or plan.version != self._providers.version:  # a test override came or went
+                plan = self._make_plan()
+            body = b"" if self._body is None else await read_body(exchange, self._body)
+            await self._send(exchange, await plan(exchange, Sources(scope, body=body)))
         except Exception as exc:
             if not (exchange.is_gone and isinstance(_cause_of(exc), ClientDisconnect)):
                 await self._fail(exchange, exc)
 
-    async def _serve(self, exchange: Exchange) -> ASGIApp | None:
-        """Run the handler. A whole response comes back; None when it was sent while the resources were open."""
-        plan = self._plan
-        if plan is None or plan.version != self._providers.version:  # a test override came or went
-            plan = self._make_plan()
-        body = b"" if self._body is None else await read_body(exchange, self._body)
-        answer = await plan(exchange, Sources(exchange.scope, body=body))
-        if answer is not SWALLOWED:
-            return answer  # type: ignore[no-any-return]
+    def _send(self, exchange: Exchange, answer: Answer | Response | Swallowed | None) -> Awaitable[None]:
+        """Send the whole response that a plan gives back; None says that it was sent while the resources were open."""
+        if type(answer) is Answer:
+            return exchange.respond(*answer)
+        if answer is None:
+            return _nothing()
+        if isinstance(answer, Response):
+            return answer(exchange.scope, exchange.receive, exchange.send)
         if exchange.is_gone:
             raise ClientDisconnect
         name = name_of(self.handler)
         raise ResourceError(f"a resource of {name} swallowed an exception, so {name} has no result to answer with")
 
-    async def _run_handler(self, exchange: Exchange, called: Any) -> ASGIApp | None:
+    async def _run_handler(self, exchange: Exchange, called: Any) -> Answer | Response | None:
         """The handler's result as a response; what is not finished yet is sent here, where its resources are open.
 
         What is finished is sent after they are closed: a client is not told of a success before it is committed.
         """
-        result = await self._result_of(called)
+        result = await (called if self._handler_kind is FactoryKind.COROUTINE else self._result_of(called))
         if isinstance(result, Response):
             if _is_finished(result):
                 return result
@@ -139,7 +140,7 @@ class HTTPEndpoint:
     async def _result_of(self, called: Any) -> Any:
         if self._is_generator:
             return called
-        result = called if self._handler_kind is FactoryKind.COROUTINE else await in_thread(called)
+        result = await in_thread(called)
         return await result if inspect.isawaitable(result) else result
 
     async def _fail(self, exchange: Exchange, exc: Exception) -> None:
@@ -164,7 +165,11 @@ class HTTPEndpoint:
                 hook(exc)
             answer = answer_of_problem(Problem(status=500, title=status_phrase(500), instance=path))
         with suppress(ClientDisconnect):
-            await answer(exchange.scope, exchange.receive, exchange.send)
+            await exchange.respond(*answer)
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _cause_of(exc: BaseException) -> BaseException:

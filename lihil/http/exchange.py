@@ -7,7 +7,16 @@ from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from lihil.asgi import HTTP_DISCONNECT, HTTP_RESPONSE_BODY, HTTP_RESPONSE_START, Message, Receive, Scope, Send
+from lihil.asgi import (
+    HTTP_DISCONNECT,
+    HTTP_RESPONSE_BODY,
+    HTTP_RESPONSE_START,
+    Message,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+)
 from lihil.errors import HTTPException
 
 T = TypeVar("T")
@@ -24,11 +33,19 @@ class Exchange(Request):
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, self._next_message, send)
-        self._source = receive
+        super().__init__(scope, receive, send)
         self.has_started: bool = False
         self.is_complete: bool = False
         self.is_gone: bool = False
+
+    @property
+    def _receive(self) -> Receive:
+        """What starlette's Request receives by. Kept as an attribute it would be a cycle, for the garbage collector."""
+        return self._next_message
+
+    @_receive.setter
+    def _receive(self, receive: Receive) -> None:
+        self._source = receive
 
     async def _next_message(self) -> Message:
         message = await self._source()
@@ -48,6 +65,19 @@ class Exchange(Request):
         try:
             await self._send(message)
         except OSError:  # ASGI, HTTP spec 2.4: the client has gone
+            self.is_gone = True
+            raise ClientDisconnect from None
+
+    async def respond(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        """Send a whole response. Raises ClientDisconnect when the client has gone."""
+        if self.is_gone:
+            raise ClientDisconnect
+        self.has_started = True
+        try:
+            await self._send({"type": HTTP_RESPONSE_START, "status": status, "headers": headers})
+            self.is_complete = True
+            await self._send({"type": HTTP_RESPONSE_BODY, "body": b"" if self.method == "HEAD" else body})
+        except OSError:  # as in send
             self.is_gone = True
             raise ClientDisconnect from None
 

@@ -4,11 +4,11 @@ import inspect
 import types
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Never, NoReturn, TypeAlias, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, Never, NoReturn, TypeAlias, TypeVar, get_args, get_origin
 
 from starlette.responses import Response
 
-from lihil.asgi import HTTP_RESPONSE_BODY, HTTP_RESPONSE_START, RawHeaders, Receive, Scope, Send
+from lihil.asgi import RawHeaders
 from lihil.di.node import FactoryKind, bare_type, problem_at, return_hint
 from lihil.errors import SetupError
 from lihil.http.sse import SSE
@@ -87,17 +87,12 @@ The response begins with the first event, so that what is raised before it is st
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole response; an ASGI callable, as starlette's Response is."""
+class Answer(NamedTuple):
+    """A whole response."""
 
     status: int
     headers: RawHeaders
     body: bytes = b""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": HTTP_RESPONSE_START, "status": self.status, "headers": list(self.headers)})
-        await send({"type": HTTP_RESPONSE_BODY, "body": self.body})
 
 
 def answer_of_problem(problem: Problem) -> Answer:
@@ -121,7 +116,7 @@ class Reply:
         """The response for a value. Raises TypeError or NotImplementedError for one that the format cannot hold."""
         if self.status not in EMPTY_STATUSES:
             body = self.format.encode(value)
-            return Answer(self.status, [*self.format.headers, (b"content-length", str(len(body)).encode())], body)
+            return Answer(self.status, [*self.format.headers, (b"content-length", b"%d" % len(body))], body)
         if value is not None:
             raise TypeError(f"a response of status {self.status} has no content, but the handler returned a value")
         return Answer(self.status, [(b"content-length", b"0")] if self.status == 205 else [])

@@ -76,6 +76,8 @@ def make_decoder(spec: ParamSpec) -> Decoder:
     if spec.fields:
         return _model_decoder(spec) if is_pydantic_model(spec.type) else _pack_decoder(spec)
     read, convert = _reader(spec), _converter(spec)
+    if convert is _same:
+        return _text_decoder(spec, read)
 
     def decode(sources: Sources) -> Any:
         text = read(sources)
@@ -89,9 +91,23 @@ def make_decoder(spec: ParamSpec) -> Decoder:
     return decode
 
 
+def _text_decoder(spec: ParamSpec, read: Callable[[Sources], Any]) -> Decoder:
+    """Text stays as it is."""
+
+    def decode(sources: Sources) -> Any:
+        text = read(sources)
+        return _absent(spec) if text is None else text
+
+    return decode
+
+
 def _reader(spec: ParamSpec) -> Callable[[Sources], Any]:
     """Takes a parameter's text out of the sources, or the list of its texts; None where there is none."""
     key, source = spec.key, spec.source
+
+    def read_captured(sources: Sources) -> str | None:
+        """A path has each of its parameters once."""
+        return sources.captured.get(key)
 
     def read_last(sources: Sources) -> str | None:
         found: Sequence[str] = getattr(sources, source).get(key)
@@ -107,7 +123,7 @@ def _reader(spec: ParamSpec) -> Callable[[Sources], Any]:
         return None if lines is None else [part for line in lines for item in line.split(",") if (part := item.strip())]
 
     if spec.decoder is not None or not is_sequence(spec.type):
-        return read_last
+        return read_captured if source == "path" else read_last
     return read_header if source == "header" else read_all
 
 

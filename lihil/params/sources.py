@@ -1,7 +1,7 @@
 """Where the text comes from: path, query, headers, cookies and body of one ASGI scope, each parsed when asked for."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.requests import cookie_parser
@@ -12,37 +12,41 @@ Texts: TypeAlias = Mapping[str, Sequence[str]]
 """Lists of text by key."""
 
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
 class Sources:
     """The raw parameters of one request or opening handshake."""
 
     # Not functools.cached_property: on Python 3.11 its lock costs as much as reading a query.
-    __slots__ = ("_cookie", "_header", "_path", "_query", "_scope", "body")
+    __slots__ = ("_cookie", "_header", "_query", "_scope", "body")
 
     def __init__(self, scope: Scope, *, body: bytes = b"") -> None:
         self.body: bytes = body
         self._scope = scope
-        self._path: Texts | None = None
         self._query: Texts | None = None
         self._header: Texts | None = None
         self._cookie: Texts | None = None
 
     @property
-    def path(self) -> Texts:
+    def captured(self) -> Mapping[str, str]:
         """The captured path segments, as text."""
-        if self._path is None:
-            captured: Mapping[str, str] = self._scope.get("lihil.path", {})
-            self._path = {name: (text,) for name, text in captured.items()}
-        return self._path
+        captured: Mapping[str, str] = self._scope.get("lihil.path", _NOTHING)
+        return captured
+
+    @property
+    def path(self) -> Texts:
+        """The same in the form of the others."""
+        return {name: (text,) for name, text in self.captured.items()}
 
     @property
     def query(self) -> Texts:
         """The query string's pairs; bytes that are no UTF-8 become U+FFFD (WHATWG URL, section 5.1)."""
         if self._query is None:
-            pairs: dict[str, list[str]] = {}
-            text = self._scope.get("query_string", b"").decode(errors="replace")
-            for key, value in parse_qsl(text, keep_blank_values=True):
-                pairs.setdefault(key, []).append(value)
-            self._query = pairs
+            query: dict[str, list[str]] = {}
+            for key, value in _pairs(self._scope.get("query_string", b"").decode(errors="replace")):
+                query.setdefault(key, []).append(value)
+            self._query = query
         return self._query
 
     @property
@@ -64,3 +68,10 @@ class Sources:
                 cookies.update(cookie_parser(line))
             self._cookie = {name: (value,) for name, value in cookies.items()}
         return self._cookie
+
+
+def _pairs(text: str) -> Iterable[Sequence[str]]:
+    """Keys and values of a query; one in which nothing is encoded is cut here, in half the time."""
+    if "%" in text or "+" in text:
+        return parse_qsl(text, keep_blank_values=True)
+    return [piece.partition("=")[::2] for piece in text.split("&") if piece]

@@ -1,22 +1,44 @@
 """The opening handshake of both roles (RFC 6455, sections 4 and 9)."""
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from lihil.rfc6455 import deflate
 from lihil.rfc6455.deflate import DeflateOptions, OfferError, Parameters
-from lihil.rfc6455.head import Head
+from lihil.rfc6455.head import Head, tokens_of
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # section 1.3
 VERSION: Final = "13"
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 
+# What a server reads of a client's handshake; one pass over the fields takes them all.
+_OF_A_REQUEST: Final = frozenset(
+    {
+        b"host",
+        b"upgrade",
+        b"connection",
+        b"sec-websocket-version",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-extensions",
+    }
+)
+
+# A 426 names the protocol (RFC 9110, section 15.5.22), and the version for one who asked for another (section 4.4).
+_NEEDED: Final = (
+    (b"upgrade", b"websocket"),
+    (b"connection", b"Upgrade"),
+    (b"sec-websocket-version", VERSION.encode()),
+)
+
+_BREAKS = re.compile(rb"[\r\n\0]")
 _CHARACTER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _IS_TOKEN = re.compile(rf"{_CHARACTER}+")
 # A quoted value has to be a token, too, once its quotes and backslashes are gone (section 9.1).
@@ -34,8 +56,7 @@ class HandshakeError(Exception):
         self.fields: tuple[tuple[bytes, bytes], ...] = tuple(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a client asks for: its key, the subprotocols it speaks, and its offers of permessage-deflate in order."""
 
     key: str
@@ -60,31 +81,33 @@ def read_offer(head: Head) -> Offer:
     """Check a client's handshake (section 4.2.1). Raises HandshakeError with the status to answer with."""
     if head.method != b"GET" or head.minor < 1:
         raise HandshakeError("a WebSocket handshake is a GET of HTTP/1.1")
-    if len(head.all(b"host")) != 1:
+    found: dict[bytes, list[str]] = {}
+    for name, value in head.fields:
+        if name in _OF_A_REQUEST:
+            found.setdefault(name, []).append(value.decode("latin-1"))
+    if len(found.get(b"host", ())) != 1:
         raise HandshakeError("the Host header field must be there once")
-    # A 426 names the protocol (RFC 9110, section 15.5.22), and the version for one who asked for another (section 4.4).
-    fields = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", VERSION.encode())]
-    if "websocket" not in _lowered(head.tokens(b"upgrade")) or "upgrade" not in _lowered(head.tokens(b"connection")):
+    if not (_holds(found.get(b"upgrade"), "websocket") and _holds(found.get(b"connection"), "upgrade")):
         raise HandshakeError(
-            "the handshake needs Upgrade: websocket and Connection: Upgrade", status=426, fields=fields
+            "the handshake needs Upgrade: websocket and Connection: Upgrade", status=426, fields=_NEEDED
         )
-    if head.all(b"sec-websocket-version") != [VERSION]:
-        raise HandshakeError(f"the only version is {VERSION}", status=426, fields=fields)
-    keys = head.all(b"sec-websocket-key")
+    if found.get(b"sec-websocket-version") != [VERSION]:
+        raise HandshakeError(f"the only version is {VERSION}", status=426, fields=_NEEDED)
+    keys = found.get(b"sec-websocket-key", ())
     if len(keys) != 1 or not _is_key(keys[0]):
         raise HandshakeError("Sec-WebSocket-Key must be there once: 16 bytes in base64")
-    subprotocols = head.tokens(b"sec-websocket-protocol")
-    if not all(_IS_TOKEN.fullmatch(name) for name in subprotocols):
+    names = tokens_of(found.get(b"sec-websocket-protocol", ()))
+    if not all(_IS_TOKEN.fullmatch(name) for name in names):
         raise HandshakeError("Sec-WebSocket-Protocol is a list of tokens")
-    offers = [parameters for name, parameters in parse_extensions(head) if name == deflate.NAME]
-    return Offer(keys[0], tuple(subprotocols), tuple(offers))
+    extensions = map(_extension, tokens_of(found.get(b"sec-websocket-extensions", ())))
+    return Offer(keys[0], tuple(names), tuple([given for name, given in extensions if name == deflate.NAME]))
 
 
 def encode_accept(offer: Offer, subprotocol: str | None, extension: str | None, fields: Fields = ()) -> bytes:
     """The head of the answer 101 (section 4.2.2). Raises ValueError for a field that would break out of its line."""
     lines = [
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-        encode_field(b"Sec-WebSocket-Accept", accept_token(offer.key)),
+        b"Sec-WebSocket-Accept: %s\r\n" % accept_token(offer.key),
     ]
     if subprotocol is not None:
         lines.append(encode_field(b"Sec-WebSocket-Protocol", subprotocol.encode("latin-1")))
@@ -96,10 +119,10 @@ def encode_accept(offer: Offer, subprotocol: str | None, extension: str | None, 
 
 def encode_field(name: bytes, value: bytes) -> bytes:
     """One header field's line. Raises ValueError for a line break inside, which would begin another field, or a NUL."""
-    for part in (name, value):
-        if b"\r" in part or b"\n" in part or b"\0" in part:
-            raise ValueError(f"a header field holds a line break or a NUL: {name!r}")
-    return b"%s: %s\r\n" % (name, value)
+    line = b"%s: %s" % (name, value)
+    if _BREAKS.search(line):
+        raise ValueError(f"a header field holds a line break or a NUL: {name!r}")
+    return line + b"\r\n"
 
 
 def encode_request(
@@ -178,12 +201,19 @@ def _value(token: str | None, quoted: str | None) -> str | None:
     return token if quoted is None else quoted.replace("\\", "")
 
 
+def _holds(values: Sequence[str] | None, token: str) -> bool:
+    """Whether a list-valued field has this member, in any case; mostly it is the only one."""
+    if not values:
+        return False
+    return values[0].lower() == token or token in _lowered(tokens_of(values))
+
+
 def _lowered(tokens: Iterable[str]) -> list[str]:
     return [token.lower() for token in tokens]
 
 
 def _is_key(text: str) -> bool:
     try:
-        return len(b64decode(text, validate=True)) == 16
+        return len(a2b_base64(text, strict_mode=True)) == 16
     except (Base64Error, ValueError):
         return False

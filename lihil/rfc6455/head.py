@@ -1,8 +1,8 @@
 """The head of an HTTP/1.1 message, as far as an opening handshake needs it (RFC 9112, sections 2 to 5)."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 MAX_HEAD_BYTES: Final = 65_536
 """What nginx, Apache and Node allow is 8 to 32 KiB; cookies and tokens fit here with room to spare."""
@@ -18,8 +18,7 @@ class HeadError(ValueError):
     """Bytes that are no head, or a larger one than is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Start line and fields; names in lower case, fields in their order. `minor` is HTTP/1's minor version."""
 
     fields: tuple[tuple[bytes, bytes], ...]
@@ -35,7 +34,12 @@ class Head:
 
     def tokens(self, name: bytes) -> list[str]:
         """The members of a list-valued field (RFC 9110, section 5.6.1), empty ones left out."""
-        return [token for value in self.all(name) for part in value.split(",") if (token := part.strip(" \t"))]
+        return tokens_of(self.all(name))
+
+
+def tokens_of(values: Iterable[str]) -> list[str]:
+    """The members of a list-valued field from its lines, empty ones left out."""
+    return [token for value in values for part in value.split(",") if (token := part.strip(" \t"))]
 
 
 def find_head(buffer: bytes) -> int:

@@ -33,6 +33,7 @@ CONVERTORS: Mapping[str, Convertor] = {
 }
 
 _STR: Final = CONVERTORS["str"]
+_ANY_TEXT: Final = "{:str}"
 _PATH: Final = CONVERTORS["path"]
 PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 
@@ -50,6 +51,13 @@ class Segment:
     rank: int = 0
     is_rest: bool = False
 
+    def match(self, part: str) -> Captured | None:
+        """What this segment captures of a path's part, which has no slash in it unless it is the rest; or None."""
+        if self.text == _ANY_TEXT:  # the plain `{name}`: no need for an expression
+            return (part,) if part else None
+        match = self.regex.fullmatch(part) if self.regex is not None else None
+        return None if match is None else match.groups()
+
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
@@ -58,6 +66,11 @@ class PathPattern:
     path: str
     segments: tuple[Segment, ...]
     convertors: Mapping[str, Convertor] = field(default_factory=dict)
+    _is_all_text: bool = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_all_text = all(convertor.convert is str for convertor in self.convertors.values())
+        object.__setattr__(self, "_is_all_text", is_all_text)
 
     @property
     def names(self) -> frozenset[str]:
@@ -65,7 +78,7 @@ class PathPattern:
 
     def captured_by_name(self, captured: Captured) -> dict[str, str]:
         """The captured texts under this pattern's own names."""
-        return dict(zip(self.convertors, captured, strict=True))
+        return dict(zip(self.convertors, captured, strict=True)) if captured else {}
 
     @property
     def address(self) -> str:
@@ -74,6 +87,8 @@ class PathPattern:
 
     def converted(self, captured: dict[str, str]) -> dict[str, Any]:
         """The captured texts as the convertors' types, for `path_params`."""
+        if self._is_all_text:
+            return captured.copy()
         return {name: self.convertors[name].convert(text) for name, text in captured.items()}
 
 

@@ -70,10 +70,10 @@ class _Node(Generic[E]):
     def _find_dynamic(self, parts: list[str], depth: int) -> tuple[E, Captured] | None:
         for segment, node in self.dynamic:
             text = "/".join(parts[depth:]) if segment.is_rest else parts[depth]
-            match = segment.regex.fullmatch(text) if segment.regex is not None else None
-            if match is None:
+            captured = segment.match(text)
+            if captured is None:
                 continue
             found = node.find(parts, len(parts) if segment.is_rest else depth + 1)
             if found is not None:
-                return found[0], match.groups() + found[1]
+                return found[0], captured + found[1]
         return None

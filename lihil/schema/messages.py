@@ -45,7 +45,9 @@ def _structured(direction: str, option: type) -> Iterator[MessageModel]:
     info = msgspec.inspect.type_info(option)
     if isinstance(info, msgspec.inspect.StructType):
         tag = "" if info.tag is None else str(info.tag)
-        yield MessageModel(direction, info.cls.__name__, info.tag_field or "", tag, tuple(_fields(info.cls, info.fields)))
+        yield MessageModel(
+            direction, info.cls.__name__, info.tag_field or "", tag, tuple(_fields(info.cls, info.fields))
+        )
     elif isinstance(info, msgspec.inspect.DataclassType | msgspec.inspect.TypedDictType):
         yield MessageModel(direction, info.cls.__name__, "", "", tuple(_fields(info.cls, info.fields)))
 

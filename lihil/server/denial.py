@@ -1,10 +1,10 @@
 """The HTTP answer to a handshake that does not become a WebSocket."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import TypeAlias
 
 from lihil.rfc6455.handshake import encode_field
+from lihil.server.response_head import STATUS_LINES
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -37,9 +37,4 @@ class Denial:
 
 
 def _encode_head(status: int, fields: Fields) -> bytes:
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    lines = [encode_field(name, value) for name, value in fields]
-    return b"".join([f"HTTP/1.1 {status} {phrase}\r\n".encode(), *lines, b"\r\n"])
+    return b"".join([STATUS_LINES[status], *(encode_field(name, value) for name, value in fields), b"\r\n"])

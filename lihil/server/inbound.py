@@ -33,7 +33,7 @@ class Inbound:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.size: int = 0  # bytes
         self._loop = loop
-        # A list, because an empty deque takes 760 bytes, a tenth of an idle connection. Its length is bounded by `size`.
+        # A list: an empty deque takes 760 bytes, a tenth of an idle connection. `size` bounds its length.
         self._messages: list[str | bytes] = []
         self._waiting: asyncio.Future[None] | None = None
         self._last: Message | None = None

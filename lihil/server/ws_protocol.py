@@ -14,6 +14,7 @@ import logging
 from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from functools import partial
 from typing import Any, Final, cast
 
 from uvicorn.config import Config
@@ -27,9 +28,10 @@ from lihil.rfc6455.connection import Close, Connection, Event, Failure, Pong, Ro
 from lihil.rfc6455.deflate import Deflate, DeflateOptions
 from lihil.rfc6455.handshake import HandshakeError, Offer, encode_accept, read_offer
 from lihil.rfc6455.head import Head, HeadError, find_head, parse_request
+from lihil.server.corked import CorkedTransport
 from lihil.server.denial import Denial, Fields
 from lihil.server.inbound import HIGH_BYTES, LOW_BYTES, Inbound
-from lihil.server.scope import access_names, make_scope
+from lihil.server.scope import Ends, access_names, make_scope
 
 logger: logging.Logger = logging.getLogger("uvicorn.error")
 
@@ -168,8 +170,13 @@ class WebSocketProtocol(asyncio.Protocol):
         except HeadError as exc:
             self._refuse(400, [], str(exc).encode())
 
-    def handle_upgrade(self, head: Head, early: bytes = b"") -> None:
-        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head."""
+    def handle_upgrade(
+        self, head: Head, early: bytes = b"", *, ends: Ends | None = None, app: asgi.ASGIApp | None = None
+    ) -> None:
+        """Hand the handshake to the app, or refuse it; `early` are bytes that came behind the head.
+
+        `ends` and `app` are there where somebody knows them already.
+        """
         self._early += early
         try:
             self._offer = read_offer(head)
@@ -178,28 +185,27 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         self._phase = Phase.WAITING
         extensions = {WS_DENIAL: {}, DIRECT: self}
-        self._scope = make_scope(
-            head, self._offer, self._transport, self._config, state=self._app_state, extensions=extensions
-        )
-        task = self._loop.create_task(self._run_app())
+        ends = ends or Ends.of(self._transport)
+        self._scope = make_scope(head, self._offer, ends, self._config, state=self._app_state, extensions=extensions)
+        task = self._loop.create_task(self._run_app(app or self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    async def _run_app(self) -> None:
+    async def _run_app(self, app: asgi.ASGIApp) -> None:
         try:
-            await self._config.loaded_app(self._scope, self.receive, self.send)
+            await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             raise
         except BaseException as exc:
             # A peer that has gone is no news; that of another connection is, as every exception nobody caught.
             if not isinstance(exc, PeerGoneError) or self._phase is not Phase.OVER:
-                logger.error("Exception in ASGI application\n", exc_info=exc)
+                logger.error("the app failed on %r", self._scope["path"], exc_info=exc)
             self._app_is_done(CloseCode.INTERNAL_ERROR)
             if not isinstance(exc, Exception):
                 raise
         else:
-            if self._phase in {Phase.WAITING, Phase.DENYING}:
+            if self._phase is Phase.WAITING or self._phase is Phase.DENYING:
                 logger.error("the ASGI app returned without answering the handshake")
             self._app_is_done(CloseCode.NORMAL_CLOSURE)
 
@@ -217,7 +223,10 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._config.ws_per_message_deflate:
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
         fields = [*self._server_state.default_headers, *self.fields, *(message.get("headers") or ())]
-        self._transport.write(encode_accept(self._offer, message.get("subprotocol"), extension, fields))
+        answer = encode_accept(self._offer, message.get("subprotocol"), extension, fields)
+        # What the app sends in the same turn of the loop goes out with the answer.
+        self._transport = CorkedTransport(self._transport, self._loop, partial(setattr, self, "_transport"))
+        self._transport.write(answer)
         self._connection = Connection(
             Role.SERVER,
             max_message_bytes=self._config.ws_max_size,
@@ -358,7 +367,7 @@ class WebSocketProtocol(asyncio.Protocol):
             try:
                 self._on_message(payload)
             except Exception as exc:
-                logger.error("Exception in a WebSocket listener\n", exc_info=exc)
+                logger.error("a WebSocket listener failed on %r", self._scope["path"], exc_info=exc)
                 if self._is_open:
                     self._begin_close(CloseCode.INTERNAL_ERROR, "")
 

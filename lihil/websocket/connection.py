@@ -210,7 +210,7 @@ class WebSocket(Link, Generic[In, Out]):
         Before accept it refuses the handshake with 403. Closing twice, or after the peer has gone, does nothing.
         Raises ValueError for a code that must not be sent (section 7.4) and for a longer reason.
         """
-        if self._phase in {Phase.CLOSED, Phase.REFUSED}:
+        if self._phase is Phase.CLOSED or self._phase is Phase.REFUSED:
             return
         check_close(code, reason or "")
         try:

@@ -122,7 +122,7 @@ class DisconnectWatch:
 
 
 class _Rounds:
-    """One timer and the connections it looks at; it runs only while there are any."""
+    """One timer and the connections it looks at; it ends by itself once there are none."""
 
     def __init__(self, tick_s: float) -> None:
         self._tick_s = tick_s
@@ -137,11 +137,11 @@ class _Rounds:
 
     def _discard(self, connection: Watched) -> None:
         del self._seen[connection]
-        if not self._seen and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _tick(self) -> None:
+        if not self._seen:
+            self._timer = None
+            return
         for connection, (receives, on_disconnect) in self._seen.items():
             if connection.receiving:
                 continue

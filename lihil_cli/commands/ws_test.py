@@ -61,6 +61,8 @@ def ws_test(  # noqa: PLR0913 - one argument per option
     routes: o.Routes = False,
     handshake: o.HandshakeOnly = False,
     echo: o.EchoMode = False,
+    junit: o.Junit = None,
+    tap: o.Tap = False,
 ) -> None:
     """Talk to a WebSocket server.
 
@@ -72,10 +74,12 @@ def ws_test(  # noqa: PLR0913 - one argument per option
     In a pipe: every line of input is sent as a text message; every message that arrives is one line of output (a
     binary message as hexadecimal digits), and nothing else is; all the rest is standard error.
 
+    Scripts (.wst) run one after the other and say which of their expectations were not met: docs/ws-scripts.md.
+
     Exit codes: 0 closed normally, 1 not as expected, 2 wrong use, 3 no connection, 4 handshake refused, 5 ended badly,
     6 timeout.
 
-    Examples: `lihil ws-test /chat room==1`, `echo hi | lihil ws-test /echo -n 1`
+    Examples: `lihil ws-test /chat room==1`, `echo hi | lihil ws-test /echo -n 1`, `lihil ws-test tests/*.wst`
     """
     given = dict(locals())  # before anything else becomes a local name
 

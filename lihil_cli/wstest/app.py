@@ -128,6 +128,8 @@ async def _converse(settings: Settings, streams: Streams) -> int:
         except RefusedError as error:
             await conversation.tell_refusal(error)
             return ExitCode.REFUSED
+        finally:
+            conversation.close()
 
 
 async def _sit_down(settings: Settings, streams: Streams) -> int:
@@ -188,11 +190,17 @@ class _Conversation:
         """Say everything about a refused handshake on standard error."""
         refusal = error.refusal
         if refusal is not None:
-            self._reporter.publish(lambda output: output.refused(self._reporter.t, refusal))
+            self._reporter.publish(lambda output, t: output.refused(t, refusal))
         crash = await self._crash_of(refusal, error.failure)
         lines = [str(error)] if refusal is None else refusal_lines(refusal, is_whole=self._settings.is_verbose)
         for line in [*([] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)), *lines]:
             self._screen.print_note(line)
+
+    def close(self) -> None:
+        """Send on what was written, unless that may be what did not end."""
+        if self._interrupts.is_forced:
+            self._screen.discard_output()
+        self._reporter.close()
 
     async def hold(self) -> int:
         """The whole conversation. Raises CannotConnectError and RefusedError."""
@@ -228,7 +236,7 @@ class _Conversation:
         if self._settings.piping.frames:
             connection.on_frame = self._show_frame
         connect_s, url = self._reporter.t, self._settings.target.shown
-        self._reporter.publish(lambda output: output.opened(connect_s, url, connection.subprotocol, connect_s))
+        self._reporter.publish(lambda output, _: output.opened(connect_s, url, connection.subprotocol, connect_s))
         if self._settings.is_verbose:
             self._screen.print_note(open_line(connection, connect_s))
         self._spawn(self._receive(connection))
@@ -255,7 +263,6 @@ class _Conversation:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await connection.drop()
-        self._reporter.close()
 
     # Events in
 
@@ -268,7 +275,7 @@ class _Conversation:
                 break
             self._feed(Received(payload))
         await self._explain(connection, event)
-        self._reporter.publish(lambda output: output.closed(self._reporter.t, event))
+        self._reporter.publish(lambda output, t: output.closed(t, event))
         self._feed(event)
 
     async def _explain(self, connection: Connection, event: Closed) -> None:
@@ -367,7 +374,7 @@ class _Conversation:
             match action:
                 case Send(payload):
                     await connection.send(payload)
-                    self._reporter.publish(lambda output: output.sent(self._reporter.t, payload))
+                    self._reporter.publish(lambda output, t: output.sent(t, payload))
                 case Close(code, reason):
                     await connection.close(code, reason)
                 case Ping(payload):
@@ -377,7 +384,7 @@ class _Conversation:
     async def _ping(self, connection: Connection, payload: bytes) -> None:
         rtt_s = await connection.ping(payload)
         if rtt_s is not None:
-            self._reporter.publish(lambda output: output.ponged(self._reporter.t, rtt_s))
+            self._reporter.publish(lambda output, t: output.ponged(t, rtt_s))
             self._feed(Ponged(rtt_s))
 
     def _ask_for_more(self) -> None:

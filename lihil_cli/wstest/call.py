@@ -13,7 +13,10 @@ from lihil_cli.wstest.reporting import Form
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
+from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Streams, process_streams
+
+SCRIPT_SUFFIX = ".wst"
 
 _CLASHES = (
     ("routes", "handshake"),
@@ -82,19 +85,24 @@ class Given:
     routes: bool
     handshake: bool
     echo: bool
+    junit: Path | None
+    tap: bool
 
 
 def carry_out(given: Given, folder: Path) -> int:
     """Do what was asked for, and give the exit code. Raises CliError."""
     _check(given)
-    extras = parse_items(given.items or ())
+    is_script = (given.target or "").endswith(SCRIPT_SUFFIX)
+    extras = parse_items(() if is_script else given.items or ())
     handshake = _handshake_of(given, extras.headers)
+    asked = Place(given.app, given.url, given.port, given.uds)
+    if is_script:
+        return _play(given, handshake, asked, folder)
     options, piping = _options_of(given), _piping_of(given)
     streams = process_streams()
-    named = Place(given.app, given.url, given.port, given.uds)
     # Who sits at a terminal can start the server now; in a pipe nobody can.
     waits = streams.are_interactive and piping.is_default and given.reconnect is not False and not given.routes
-    place = locate(given.target or "/", named, folder, query=extras.query, waits=waits)
+    place = locate(given.target or "/", asked, folder, query=extras.query, waits=waits)
     if given.routes:
         from lihil_cli.wstest.examine import list_routes
 
@@ -112,6 +120,18 @@ def carry_out(given: Given, folder: Path) -> int:
         reconnects=given.reconnect is not False,
     )
     return _mode_of(given)(settings, streams)
+
+
+def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int:
+    from lihil_cli.wstest.script.play import Reports, play
+
+    scripts = [given.target or "", *(given.items or ())]
+    reports = Reports(given.junit, tap=given.tap)
+
+    def resolve(text: str) -> Target:
+        return locate(text, asked, folder).target
+
+    return play(scripts, resolve, handshake, reports, app=given.app, timeout_s=given.timeout)
 
 
 def _mode_of(given: Given) -> Callable[[Settings, Streams], int]:

@@ -165,7 +165,7 @@ class AppConnection:
 
     async def close(self, code: int, reason: str = "") -> None:
         if self._ending is None and self._own_close is None:
-            self._own_close = Closed(code, "", "client")  # a server answers with the code alone
+            self._own_close = Closed(code, reason, "client")
             self._trace(_CLOSE, 2 + len(reason.encode()), is_outgoing=True)
             await self._wire.hang_up(code, reason)
 

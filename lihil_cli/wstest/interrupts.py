@@ -17,6 +17,7 @@ class Interrupts:
     def __init__(self, on_interrupt: Callable[[], None]) -> None:
         self._on_interrupt = on_interrupt
         self._is_pending = False
+        self.is_forced: bool = False  # an end without regard for what is still being written
 
     def settle(self) -> None:
         """The interrupt has been taken note of; the next one is new."""
@@ -29,7 +30,7 @@ class Interrupts:
 
         SIGTERM raises Terminated at once. Either unwinds everything, so a terminal is left as it was found.
         """
-        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: _terminate, signal.SIGALRM: _give_up}
+        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate, signal.SIGALRM: self._give_up}
         previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
@@ -40,15 +41,15 @@ class Interrupts:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._is_pending:
-            raise KeyboardInterrupt
+            self._give_up(number, frame)
         self._is_pending = True
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
         self._on_interrupt()
 
+    def _give_up(self, number: int, frame: FrameType | None) -> None:
+        self.is_forced = True
+        raise KeyboardInterrupt
 
-def _give_up(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self.is_forced = True
+        raise Terminated

@@ -75,7 +75,8 @@ def schema_of_app(app: Any, label: str) -> Schema | None:
 
 def unreachable(error: CannotConnectError, target: Target) -> CliError:
     """A failed connection in one line, which says what might help."""
-    hint = error.hint or ("start the server with `lihil run`" if target.is_local and target.app is None else "")
+    is_absent = target.is_local and target.app is None and str(error).startswith("cannot connect")
+    hint = error.hint or ("start the server with `lihil run`" if is_absent else "")
     message = f"{error}; {hint}" if hint else str(error)
     return CliError(escape_terminal(message, keep_newlines=target.app is not None), code=ExitCode.CANNOT_CONNECT)
 

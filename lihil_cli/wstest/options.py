@@ -12,6 +12,7 @@ _STOPPING = "When to stop"
 _OUTPUT = "Output"
 _PLACE = "Where to"
 _MODES = "Instead of a conversation"
+_SCRIPTS = "Scripts"
 
 
 def _text(*names: str, group: str, metavar: str, text: str) -> object:
@@ -30,7 +31,8 @@ Target: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="TARGET",
-        help="A path such as /chat?room=1 (or without the slash), :PORT/path, HOST/path, unix:/SOCK:/path, or a URL.",
+        help="A path such as /chat?room=1 (or without the slash), :PORT/path, HOST/path, unix:/SOCK:/path, or a URL; "
+        "or .wst scripts.",
         show_default=False,
     ),
 ]
@@ -214,3 +216,8 @@ Quiet: TypeAlias = Annotated[bool, _flag("--quiet", "-q", group=_OUTPUT, text="S
 Routes: TypeAlias = Annotated[bool, _flag("--routes", group=_MODES, text="List the WebSocket routes.")]
 HandshakeOnly: TypeAlias = Annotated[bool, _flag("--handshake", group=_MODES, text="Show the handshake, and leave.")]
 EchoMode: TypeAlias = Annotated[bool, _flag("--echo", group=_MODES, text="Answer each message with itself.")]
+
+Junit: TypeAlias = Annotated[
+    Path | None, _text("--junit", group=_SCRIPTS, metavar="FILE", text="Write a JUnit report of the scripts.")
+]
+Tap: TypeAlias = Annotated[bool, _flag("--tap", group=_SCRIPTS, text="Report on the scripts in TAP.")]

@@ -47,10 +47,11 @@ class Reporter:
         """Seconds since the beginning."""
         return self._loop.time() - self._began_at
 
-    def publish(self, tell: Callable[[Output], None]) -> None:
-        """Tell the outputs; what they write is sent on as soon as nothing more is at hand."""
+    def publish(self, tell: Callable[[Output, float], None]) -> None:
+        """Tell the outputs, with the time; what they write is sent on as soon as nothing more is at hand."""
+        t = self.t
         for output in self._outputs:
-            self.guard(lambda: tell(output))  # noqa: B023 - called at once
+            self.guard(lambda: tell(output, t))  # noqa: B023 - called at once
         if self._outputs and not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self.flush)
@@ -59,7 +60,7 @@ class Reporter:
         """Show a message that came, the `number`th."""
         if self._for_people:
             self.guard(lambda: self.screen.print_message(payload))
-        self.publish(lambda output: output.received(self.t, payload, number))
+        self.publish(lambda output, t: output.received(t, payload, number))
 
     def flush(self) -> None:
         """Send on what was written."""

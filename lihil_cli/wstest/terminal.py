@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from io import UnsupportedOperation
 from typing import BinaryIO, TextIO
 
 from lihil_cli.console import escape_terminal
@@ -86,7 +87,8 @@ class Screen:
         if stream is None:
             return
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
+        with suppress(UnsupportedOperation):  # a stream without a descriptor has nobody to wait for
+            os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
     def _write_terminal(self, text: str) -> None:

@@ -168,7 +168,7 @@ class WireConnection:
             case Pong(payload):
                 self._settle_pings(payload, now)
             case Close(code, reason):
-                self._end_soon(Closed(code, reason, "client" if self._has_asked_to_close else "server"))
+                self._end_soon(self._closing(code, reason))
             case _:
                 self._end_soon(Closed(event.code, event.reason, "client"))
 
@@ -181,6 +181,13 @@ class WireConnection:
         del self._pings[: answered + 1]
 
     # The end
+
+    def _closing(self, code: int, reason: str) -> Closed:
+        """An answer to our close need not repeat the reason (section 5.5.1), which is ours then."""
+        ours = self._protocol.close_sent
+        if not self._has_asked_to_close or ours is None:
+            return Closed(code, reason, "server")
+        return Closed(code, reason or (ours.reason if code == ours.code else ""), "client")
 
     def _end_soon(self, ending: Closed) -> None:
         """Both close frames are there, or a rule is broken: it is the server that ends TCP (section 7.1.1), in time."""

@@ -1,6 +1,10 @@
 """The text of one request, by source and key."""
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lihil.params.sources import Sources
 
@@ -27,6 +31,14 @@ def test_a_scope_without_anything_has_no_text() -> None:
 )
 def test_the_query_is_read_as_utf_8_and_what_is_none_is_replaced(query: bytes, pairs: dict[str, list[str]]) -> None:
     assert Sources({"query_string": query}).query == pairs
+
+
+@given(st.text("ab=&%+ ;é", max_size=30))
+def test_a_query_means_the_same_whether_anything_in_it_is_encoded_or_not(query: str) -> None:
+    expected: dict[str, list[str]] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        expected.setdefault(key, []).append(value)
+    assert Sources({"query_string": query.encode()}).query == expected
 
 
 def test_header_fields_are_found_by_lower_case_name_with_every_line() -> None:

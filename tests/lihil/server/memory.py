@@ -8,8 +8,9 @@ from uvicorn.server import ServerState
 
 from lihil.asgi import WS_ACCEPT, ASGIApp, DirectTransport, Message, Receive, Scope, Send
 from lihil.rfc6455.connection import Connection, Event, Role
+from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
-from tests.lihil.server.wire import DEADLINE_S, frame, handshake, settle
+from tests.lihil.server.wire import DEADLINE_S, echo, frame, handshake, settle
 
 CLOSE = frame(0x88, b"\x0f\xa0bye")  # 4000
 UNMASKED = b"\x81\x01x"
@@ -23,6 +24,7 @@ class Recorder(asyncio.Transport):
         self.protocol: asyncio.Protocol | None = None
         self.written = b""
         self.buffered = 0
+        self.facts: dict[str, Any] = {}
         self._is_paused = False
         self.closed = asyncio.Event()
         self.ended = asyncio.Event()
@@ -69,11 +71,23 @@ class Recorder(asyncio.Transport):
         self.protocol = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return self.facts.get(name, default)
 
     def frames(self) -> list[Event]:
         """What was sent behind the answer to the handshake."""
         return Connection(Role.CLIENT).receive(self.written.partition(b"\r\n\r\n")[2])
+
+
+class Pieces(Recorder):
+    """Keeps apart what was written at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        super().write(data)
+        self.pieces.append(bytes(data))
 
 
 class Script:
@@ -98,6 +112,7 @@ class Script:
         await self.begun.wait()
         await self.receive()
         await self.send({"type": WS_ACCEPT})
+        await asyncio.sleep(0)  # the answer goes out with what else is sent in this turn of the loop
 
     def end(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -144,3 +159,21 @@ def direct(script: Script) -> DirectTransport:
 async def ended(transport: Recorder) -> None:
     await asyncio.wait_for(transport.ended.wait(), 10)
     await settle()
+
+
+def connect_http(
+    app: ASGIApp = echo, kind: type[HTTPProtocol] = HTTPProtocol, **settings: Any
+) -> tuple[HTTPProtocol, Pieces]:
+    settings = {"interface": "asgi3", "ws": WebSocketProtocol, "log_config": None, "lifespan": "off", **settings}
+    config = Config(app, **settings)
+    config.load()
+    transport = Pieces()
+    protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
+    transport.protocol = protocol
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+def send(transport: Recorder, data: bytes) -> None:
+    assert transport.protocol is not None
+    transport.protocol.data_received(data)

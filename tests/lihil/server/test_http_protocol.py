@@ -3,18 +3,17 @@
 import asyncio
 import os
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
 
 from lihil.asgi import Receive, Scope, Send
 from lihil.rfc6455.head import MAX_HEAD_BYTES
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
-from tests.lihil.server.memory import Recorder
+from tests.lihil.server.memory import connect_http, send
 from tests.lihil.server.wire import echo, handshake, serving, settle, text
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -99,25 +98,9 @@ def test_a_handshake_reaches_the_protocol_that_was_chosen(ws: Any) -> None:
 # In memory
 
 
-def connect(app: Any = echo, kind: type[HTTPProtocol] = HTTPProtocol, **settings: Any) -> tuple[HTTPProtocol, Recorder]:
-    settings = {"interface": "asgi3", "ws": WebSocketProtocol, "log_config": None, "lifespan": "off", **settings}
-    config = Config(app, **settings)
-    config.load()
-    transport = Recorder()
-    protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
-    transport.protocol = protocol
-    protocol.connection_made(transport)
-    return protocol, transport
-
-
-def send(transport: Recorder, data: bytes) -> None:
-    assert transport.protocol is not None
-    transport.protocol.data_received(data)
-
-
 def test_a_head_has_64_kib_and_no_byte_more() -> None:
     async def talk(size: int) -> bytes:
-        _, transport = connect()
+        _, transport = connect_http()
         head = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
         send(transport, head + b"x" * (size - len(head) - 4) + b"\r\n\r\n")
         await settle()
@@ -129,7 +112,7 @@ def test_a_head_has_64_kib_and_no_byte_more() -> None:
 
 def test_the_bound_holds_however_a_head_is_cut() -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, b"GET / HTTP/1.1\r\nX: ")
         for _ in range(MAX_HEAD_BYTES // 1000):
             assert not transport.is_closing()
@@ -144,7 +127,7 @@ def test_the_bound_holds_however_a_head_is_cut() -> None:
 @pytest.mark.parametrize("cut", range(len(GET) + 3))
 def test_a_head_and_a_large_body_may_be_cut_anywhere(cut: int) -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         size = 2 * MAX_HEAD_BYTES
         data = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
         send(transport, data[: cut + 15])
@@ -160,7 +143,7 @@ def test_a_head_and_a_large_body_may_be_cut_anywhere(cut: int) -> None:
 @pytest.mark.parametrize("frames", [b"", text("a"), b"".join(text("x" * 1000) for _ in range(200))])
 def test_frames_that_come_with_the_handshake_are_not_lost(frames: bytes) -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, handshake() + frames)
         send(transport, text("the last"))
         await settle()
@@ -174,7 +157,7 @@ def test_frames_that_come_with_the_handshake_are_not_lost(frames: bytes) -> None
 
 def test_a_refused_head_is_answered_once() -> None:
     async def talk() -> None:
-        _, transport = connect()
+        _, transport = connect_http()
         send(transport, b"garbage\r\n\r\n" + bytes(2 * MAX_HEAD_BYTES))
         assert transport.written.count(b"HTTP/1.1 ") == 1
 
@@ -195,7 +178,7 @@ class Slow:
 def test_a_head_that_waits_behind_an_answer_has_time() -> None:
     async def talk() -> None:
         slow = Slow()
-        _, transport = connect(slow, Hasty)
+        _, transport = connect_http(slow, Hasty)
         send(transport, GET + GET[:-2])
         await asyncio.sleep(2 * Hasty.head_timeout_s)
         assert not transport.is_closing()
@@ -209,7 +192,7 @@ def test_a_head_that_waits_behind_an_answer_has_time() -> None:
 def test_a_handshake_behind_an_unanswered_request_ends_the_connection() -> None:
     async def talk() -> None:
         slow = Slow()
-        _, transport = connect(slow)
+        _, transport = connect_http(slow)
         send(transport, GET + handshake())
         assert transport.ended.is_set()
         slow.may_answer.set()
@@ -221,7 +204,7 @@ def test_a_handshake_behind_an_unanswered_request_ends_the_connection() -> None:
 
 def test_without_a_protocol_for_it_a_handshake_is_an_ordinary_request() -> None:
     async def talk() -> None:
-        _, transport = connect(ws="none")
+        _, transport = connect_http(ws="none")
         send(transport, handshake())
         await settle()
         assert transport.written[:13] == b"HTTP/1.1 200 "
@@ -233,7 +216,7 @@ def test_without_a_protocol_for_it_a_handshake_is_an_ordinary_request() -> None:
 
 def test_another_websocket_protocol_gets_the_handshake_as_uvicorn_gives_it() -> None:
     async def talk() -> None:
-        _, transport = connect(ws=WebSocketsSansIOProtocol, ws_ping_interval=None)
+        _, transport = connect_http(ws=WebSocketsSansIOProtocol, ws_ping_interval=None)
         send(transport, handshake())
         await settle()
         assert transport.written[:13] == b"HTTP/1.1 101 "
@@ -246,7 +229,7 @@ def test_another_websocket_protocol_gets_the_handshake_as_uvicorn_gives_it() -> 
 def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_read_it() -> None:
     async def talk() -> None:
         slow = Slow()
-        protocol, transport = connect(slow, Hasty)
+        protocol, transport = connect_http(slow, Hasty)
         send(transport, GET)
         await settle()
         protocol.shutdown()
@@ -259,3 +242,148 @@ def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_rea
         await asyncio.wait_for(transport.ended.wait(), 5)
 
     asyncio.run(talk())
+
+
+# The scope, and which app gets it
+
+
+def scope_of(request: bytes, **settings: Any) -> Scope:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await echo(scope, receive, send)
+
+    async def talk() -> None:
+        _, transport = connect_http(app, **settings)
+        transport.facts = {"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 5)}
+        protocol = transport.protocol
+        assert protocol is not None
+        protocol.connection_made(transport)
+        send(transport, request)
+        await settle()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "raw_path", "query"),
+    [
+        (b"/a", "/root/a", b"/root/a", b""),
+        (b"/a%20b?c=%20&d", "/root/a b", b"/root/a%20b", b"c=%20&d"),
+        (b"/a?b=c?d", "/root/a", b"/root/a", b"b=c?d"),
+        (b"/a?b#c", "/root/a", b"/root/a", b"b"),
+        (b"http://x/a?b=1", "/root/a", b"/root/a", b"b=1"),
+    ],
+)
+def test_a_request_target_becomes_path_and_query(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
+    scope = scope_of(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target, root_path="/root")
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
+
+
+def test_the_scope_of_a_request_says_what_the_specification_asks_for() -> None:
+    scope = scope_of(b"POST / HTTP/1.0\r\nX-A: b\r\n\r\n")
+    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.3"}
+    assert (scope["type"], scope["method"], scope["http_version"], scope["scheme"]) == ("http", "POST", "1.0", "http")
+    assert (scope["headers"], scope["state"], scope["root_path"]) == ([(b"x-a", b"b")], {}, "")
+    assert (scope["server"], scope["client"]) == (("127.0.0.1", 80), ("127.0.0.1", 5))
+
+
+@pytest.mark.parametrize(
+    ("field", "client", "scheme"),
+    [
+        (b"X: y", ("127.0.0.1", 5), "http"),
+        (b"X-Forwarded-For: 10.0.0.1", ("10.0.0.1", 0), "http"),
+        (b"X-Forwarded-Proto: https", ("127.0.0.1", 5), "https"),
+    ],
+)
+def test_what_a_trusted_proxy_says_counts(field: bytes, client: object, scheme: str) -> None:
+    scope = scope_of(b"GET / HTTP/1.1\r\n%b\r\n\r\n" % field)
+    assert (scope["client"], scope["scheme"]) == (client, scheme)
+
+
+def test_what_anybody_else_says_does_not() -> None:
+    scope = scope_of(b"GET / HTTP/1.1\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n", forwarded_allow_ips="10.9.9.9")
+    assert scope["client"] == ("127.0.0.1", 5)
+
+
+# Several requests on one connection
+
+
+def test_requests_that_come_together_are_answered_one_after_the_other_in_their_order() -> None:
+    running, most = 0, 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        path = scope["path"].encode()
+        fields = [(b"content-length", b"%d" % len(path))]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        running -= 1
+        await send({"type": "http.response.body", "body": path})
+
+    async def talk() -> None:
+        _, transport = connect_http(app)
+        send(transport, b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5)))
+        await settle()
+        assert [piece[-2:] for piece in transport.pieces] == [b"/%d" % number for number in range(5)]
+        assert most == 1
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+
+
+def test_an_idle_connection_is_closed_in_its_time_and_one_with_a_long_answer_is_not() -> None:
+    async def talk() -> None:
+        _, transport = connect_http(echo, Hasty, timeout_keep_alive=0.1)
+        send(transport, GET)
+        await asyncio.wait_for(transport.ended.wait(), 5)
+        slow = Slow()
+        _, transport = connect_http(slow, Hasty, timeout_keep_alive=0.05)
+        send(transport, GET)
+        await asyncio.sleep(2 * Hasty.head_timeout_s)
+        assert not transport.is_closing()
+        slow.may_answer.set()
+        await asyncio.wait_for(transport.ended.wait(), 5)
+        assert transport.written.startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(talk())
+
+
+def test_above_the_limit_a_request_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        _, transport = connect_http(echo, limit_concurrency=1)
+        send(transport, GET)
+        await settle()
+        assert transport.written.startswith(b"HTTP/1.1 503 ")
+        assert transport.ended.is_set()
+
+    asyncio.run(talk())
+    assert "limit_concurrency allows" in caplog.text
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_app_is_called_in_a_context_of_its_own_where_that_is_asked_for(resets: bool) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(variable.get())
+        await echo(scope, receive, send)
+
+    async def talk() -> None:
+        variable.set("of the connection")
+        _, transport = connect_http(app, reset_contextvars=resets)
+        send(transport, GET)
+        await settle()
+        transport.abort()
+        await settle()
+
+    asyncio.run(talk())
+    assert seen == ["none" if resets else "of the connection"]

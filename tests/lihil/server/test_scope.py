@@ -1,6 +1,7 @@
 """A handshake as the app and the log see it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from uvicorn.config import Config
 from lihil.asgi import Scope
 from lihil.rfc6455.handshake import Offer
 from lihil.rfc6455.head import Head
-from lihil.server.scope import access_names, make_scope
+from lihil.server.scope import Ends, access_names, make_scope
 from tests.lihil.server.wire import echo
 
 CONFIG = Config(echo, interface="asgi3", log_config=None, root_path="/root")
@@ -19,7 +20,9 @@ CONFIG = Config(echo, interface="asgi3", log_config=None, root_path="/root")
 def scope_of(target: bytes) -> Scope:
     head = Head(((b"host", b"x"),), 1, method=b"GET", target=target)
     offer = Offer("key", ("chat",), ())
-    return make_scope(head, offer, asyncio.Transport(), CONFIG, state={"pool": 1}, extensions={"e": {}})
+    return make_scope(
+        head, offer, Ends(("127.0.0.1", 80), ("10.0.0.1", 5), False), CONFIG, state={"pool": 1}, extensions={"e": {}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_the_scope_says_what_the_specification_asks_for() -> None:
     assert scope["type"] == "websocket"
     assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
     assert (scope["scheme"], scope["http_version"], scope["root_path"]) == ("ws", "1.1", "/root")
-    assert (scope["client"], scope["server"]) == (None, None)
+    assert (scope["client"], scope["server"]) == (("10.0.0.1", 5), ("127.0.0.1", 80))
     assert (scope["headers"], scope["subprotocols"]) == ([(b"host", b"x")], ["chat"])
     assert (scope["state"], scope["extensions"]) == ({"pool": 1}, {"e": {}})
 
@@ -62,6 +65,29 @@ def test_nothing_that_a_terminal_would_obey_gets_into_the_log(target: bytes, for
 
 def test_an_ordinary_line_is_uvicorns() -> None:
     scope = scope_of(b"/a%20b?c=d&e=%C3%A9")
-    assert access_names(scope) == ("", "/root/a%20b?c=d&e=%C3%A9")
-    scope["client"] = ("127.0.0.1", 4711)
-    assert access_names(scope)[0] == "127.0.0.1:4711"
+    assert access_names(scope) == ("10.0.0.1:5", "/root/a%20b?c=d&e=%C3%A9")
+    scope["client"] = None
+    assert access_names(scope)[0] == ""
+
+
+class Described(asyncio.Transport):
+    def __init__(self, **facts: object) -> None:
+        super().__init__()
+        self._facts = facts
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._facts.get(name, default)
+
+
+@pytest.mark.parametrize(
+    ("facts", "ends"),
+    [
+        ({}, Ends(None, None, False)),
+        ({"sockname": ("127.0.0.1", 80), "peername": ("10.0.0.1", 5)}, Ends(("127.0.0.1", 80), ("10.0.0.1", 5), False)),
+        ({"sockname": ("::1", 80, 0, 0), "peername": ["::1", 5, 0, 0]}, Ends(("::1", 80), ("::1", 5), False)),
+        ({"sockname": "/run/app.sock", "peername": ""}, Ends(("/run/app.sock", None), None, False)),
+        ({"sslcontext": object()}, Ends(None, None, True)),
+    ],
+)
+def test_a_transport_says_where_it_ends(facts: dict[str, object], ends: Ends) -> None:
+    assert Ends.of(Described(**facts)) == ends

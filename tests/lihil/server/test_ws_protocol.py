@@ -83,6 +83,7 @@ def test_an_answer_carries_the_apps_headers_and_subprotocol() -> None:
         assert script.scope["subprotocols"] == ["a", "b"]
         assert (b"x", b"\xe9") in script.scope["headers"]
         await script.send({"type": WS_ACCEPT, "subprotocol": "b", "headers": [(b"y", b"\xe8")]})
+        await settle()
         head = transport.written.split(b"\r\n")
         assert {b"Sec-WebSocket-Protocol: b", b"server: ours", b"y: \xe8"} <= set(head)
 
@@ -96,6 +97,7 @@ def test_headers_may_be_left_out(headers: Any) -> None:
         _, transport = connect(script, ws_per_message_deflate=False)
         await script.begun.wait()
         await script.send({"type": WS_ACCEPT, "headers": headers})
+        await settle()
         assert transport.written.endswith(b"\r\n\r\n")
 
     asyncio.run(talk())

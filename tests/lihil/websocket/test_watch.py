@@ -188,7 +188,7 @@ def test_a_connection_that_receives_or_has_received_is_left_alone() -> None:
     run(main())
 
 
-def test_the_timer_runs_only_while_a_connection_is_open() -> None:
+def test_the_timer_ends_by_itself_once_no_connection_is_open() -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, InstantLoop)
@@ -200,9 +200,12 @@ def test_the_timer_runs_only_while_a_connection_is_open() -> None:
         for stop in stops:
             seen.append(loop.pending_timers())
             stop()
+        await asyncio.sleep(10)
+        seen.append(loop.pending_timers())
+        watch.add(Connection(receiving=1), lambda: None)
         return [*seen, loop.pending_timers()]
 
-    assert run(main()) == [0, 1, 1, 1, 1, 0]
+    assert run(main()) == [0, 1, 1, 1, 1, 0, 1]
 
 
 def test_two_loops_in_two_threads_do_not_touch_each_others_connections() -> None:

@@ -1,10 +1,15 @@
+import inspect
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,9 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from lihil_cli import main
+from lihil_cli.commands.ws_test import ws_test
 from lihil_cli.devfile import DevFile, write_dev_file
+from lihil_cli.wstest.call import Given
 
 COMMAND = [sys.executable, "-m", "lihil_cli", "ws-test"]
 # What must not be loaded before a message is shown: each costs as much as the connection itself.
@@ -28,6 +35,10 @@ def answer(connection: ServerConnection) -> None:
     """The greeting of a new project below /web_socket, headers below /headers, an echo anywhere else."""
     request = connection.request
     assert request is not None
+    if request.path.startswith("/close/"):
+        connection.close(int(request.path.removeprefix("/close/")))
+    if request.path == "/abort":
+        connection.socket.shutdown(socket.SHUT_RDWR)
     if request.path.startswith("/web_socket"):
         connection.send("Hello, world!")
     elif request.path == "/headers":
@@ -164,6 +175,21 @@ def test_no_server_is_one_line_that_says_what_to_start() -> None:
         ("/x", "-n", "0"),
         ("/x", "--timeout", "soon"),
         (),
+        (":1/x", "nonsense"),
+        (":1/x", "--json", "--raw"),
+        (":1/x", "-o", "xml"),
+        (":1/x", "-o", "jsonl", "--hex"),
+        (":1/x", "--in", "csv"),
+        (":1/x", "-0", "--in", "jsonl"),
+        (":1/x", "--key", "k.pem"),
+        (":1/x", "--echo", "--handshake"),
+        (":1/x", "--proxy", "p", "--no-proxy"),
+        (":1/x", "-q", "-v"),
+        (":1/x", "--expect", "/(/"),
+        (":1/x", "-f", "/absent"),
+        (":1/x", "--replay", "/absent"),
+        (":1/x", "--replay", "/dev/null", "--speed", "fast"),
+        (":1/x", "--app", "main:app"),
     ],
 )
 def test_wrong_use_is_told_without_a_traceback(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,6 +233,184 @@ def test_nothing_heavy_is_loaded_before_a_message_is_shown(port: int) -> None:
     assert greeting == "Hello, world!"
     assert HEAVY & set(loaded.split()) == set()
     assert {name for name in loaded.split() if name.startswith("websockets.")} <= {"websockets.speedups"}
+
+
+APP = """\
+import logging
+from lihil import Lihil, WebSocket, WebSocketRoute
+
+rooms = WebSocketRoute("rooms/{name}")
+
+@rooms.ws_handler
+async def talk(ws: WebSocket, name: str, size: int) -> None:
+    await ws.accept()
+    print("printed by the app")
+    logging.getLogger("app").warning("logged by the app")
+    await ws.send_text(f"{name} {size}")
+    assert size < 10, "too large a room"
+    await ws.close()
+
+app = Lihil(rooms)
+"""
+
+
+def test_an_app_is_talked_to_without_a_server(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    done = run("rooms/blue", "size==5", "--app", "main:app", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"blue 5\n")
+    assert done.stderr.decode().splitlines() == [
+        "printed by the app",
+        "warning: logged by the app",
+        "closed by the server: 1000 (normal closure)",
+    ]
+
+
+def test_a_handler_that_crashed_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    done = run("rooms/blue", "size==50", "--app", "main:app", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (5, b"blue 50\n")
+    assert done.stderr.decode().splitlines()[-4:] == [
+        "  main.py:12 in talk",
+        '     12 |     assert size < 10, "too large a room"',
+        "  AssertionError: too large a room",
+        "closed by the server: 1011 (internal error): Internal Server Error",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("room/blue", "size==5"), "no WebSocket route matches /room/blue; did you mean /rooms/{name}?size:int ?"),
+        (("rooms/blue",), "query size is missing: int"),
+        (("rooms/blue", "size==many"), "query size: expected int, got 'many'"),
+    ],
+)
+def test_what_the_app_would_not_take_is_wrong_use_unless_forced(
+    tmp_path: Path, arguments: tuple[str, ...], why: str
+) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    done = run(*arguments, "--app", "main:app", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"error: {why} (--force sends it anyway)\n"
+    assert run(*arguments, "--app", "main:app", "--force", folder=tmp_path).returncode == 4
+
+
+def test_the_routes_of_an_app_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    done = run("--routes", "--app", "main:app", folder=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines()[-1] == "  lihil ws-test /rooms/name size==1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "last_line"),
+    [
+        (("/close/1000",), 0, "closed by the server: 1000 (normal closure)"),
+        (("/close/1001",), 0, "closed by the server: 1001 (going away)"),
+        (("/close/4001", "--ok-close", "4001"), 0, "closed by the server: 4001 (private to the application)"),
+        (("/echo", "-m", "a", "--expect", "a"), 0, "closed: 1000 (normal closure)"),
+        (("/echo", "-m", "a", "--until", "/a/"), 0, "closed: 1000 (normal closure)"),
+        (
+            ("/echo", "-m", "a", "--expect", "b", "--linger", "0.2"),
+            1,
+            "closed: 1000 (normal closure); no message was b, as expected",
+        ),
+        (("/close/1012",), 5, "closed by the server: 1012 (service restart)"),
+        (("/close/4001",), 5, "closed by the server: 4001 (private to the application)"),
+        (("/abort",), 5, "1006 (the connection was lost without a close)"),
+        (("/echo", "--listen", "--timeout", "0.3"), 6, "--timeout: 0.3 s have passed"),
+    ],
+)
+def test_the_exit_code_and_the_last_line_say_how_it_ended(
+    port: int, arguments: tuple[str, ...], code: int, last_line: str
+) -> None:
+    done = run(*arguments, "-p", str(port))
+    assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (code, last_line)
+
+
+@pytest.mark.parametrize("arguments", [("/close/4001",), ("/web_socket/a?max_users=none",), ("ws://127.0.0.1:1/",)])
+def test_quiet_is_quiet_whatever_happens(port: int, arguments: tuple[str, ...]) -> None:
+    named = () if arguments[0].startswith("ws:") else ("-p", str(port))
+    done = run(*arguments, *named, "-q")
+    assert (done.returncode in {3, 4, 5}, done.stdout, done.stderr) == (True, b"", b"")
+
+
+def test_a_conversation_is_kept_and_played_again(port: int, tmp_path: Path) -> None:
+    steps = b'{"text":"a"}\n{"expect":"a"}\n\n{"b64":"AAEC"}\n{"ping":""}\n{"sleep":0.01}\n{"close":4000}\n'
+    record = tmp_path / "record.jsonl"
+    done = run(f":{port}/echo", "--in", "jsonl", "-o", "jsonl", "--record", str(record), stdin=steps)
+    assert done.returncode == 0
+    assert record.read_bytes() == done.stdout
+    kinds = [json.loads(line)["ev"] for line in done.stdout.splitlines()]
+    assert (kinds[0], kinds[-1], sorted(kinds[1:-1])) == ("open", "close", ["pong", "recv", "recv", "send", "send"])
+    again = run(f":{port}/echo", "--replay", str(record))
+    assert (again.returncode, again.stdout) == (0, b"a\n000102\n")
+    assert run(f":{port}/echo", "--replay", __file__).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "out"),
+    [
+        (("--binary", "--raw"), b"a\xff\r\nb", b"a\xff\rb"),
+        (("--hex",), b"hi\n", b"6869\n"),
+        (("--json",), b'{"a": 1}\nhi\n', b'{"a":1}\n"hi"\n'),
+        (("-0",), b"a\nb\0c", b"a\nb\nc\n"),
+        (("-f", "message.txt"), b"", "содержание\n".encode()),
+        (("-f", "message.bin"), b"", b"00ff\n"),
+    ],
+)
+def test_input_and_output_take_other_forms(
+    port: int, tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, out: bytes
+) -> None:
+    (tmp_path / "message.txt").write_text("содержание", encoding="utf-8")
+    (tmp_path / "message.bin").write_bytes(b"\x00\xff")
+    done = run(f":{port}/echo", *arguments, "--linger", "1", stdin=stdin, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, out)
+
+
+def test_more_is_said_to_who_asks_for_it(port: int) -> None:
+    done = run(f":{port}/web_socket/a", "-v", "--frames", "--no-compression")
+    lines = done.stderr.decode().splitlines()
+    assert lines[0] == f"-> ws://127.0.0.1:{port}/web_socket/a (as named)"
+    assert re.fullmatch(r"open in [0-9.]+ ms, no subprotocol", lines[1])
+    assert "frame < text fin 13 bytes" in lines
+
+
+def test_the_handshake_alone_is_shown(port: int) -> None:
+    done = run(f":{port}/echo", "--handshake", "--bearer", "s3cret")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, b"> GET /echo HTTP/1.1")
+    assert b"s3cret" not in done.stdout
+
+
+def test_the_echo_answers_until_the_server_closes(port: int) -> None:
+    done = run(f":{port}/web_socket/a", "--echo")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr == b"closed by the server: 1000 (normal closure)\n"
+
+
+def test_a_record_that_cannot_be_written_is_wrong_use(port: int) -> None:
+    done = run(f":{port}/echo", "--record", "/absent/file")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"error: --record /absent/file cannot be written: No such file or directory\n",
+    )
+
+
+def test_every_argument_of_the_command_is_known_to_what_carries_it_out() -> None:
+    assert [field.name for field in fields(Given)] == list(inspect.signature(ws_test).parameters)
+
+
+def test_ctrl_c_ends_it_within_a_second_although_nobody_reads(port: int) -> None:
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [*COMMAND, f":{port}/flood"], stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert os.read(read, 4) == b"xxxx"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    os.close(read)
+    assert process.returncode == 130
 
 
 def test_help_tells_what_becomes_of_binary_messages_and_the_exit_codes() -> None:

@@ -255,6 +255,62 @@ def test_a_redirect_is_followed_and_told(servers: Servers) -> None:
     assert told == [f"redirected to ws://127.0.0.1:{port}/b", f"redirected to ws://127.0.0.1:{port}/c"]
 
 
+def test_what_was_given_for_one_server_does_not_go_to_another(servers: Servers) -> None:
+    told: list[str] = []
+    seen: list[Request] = []
+
+    def look(connection: ServerConnection, request: Request) -> None:
+        seen.append(request)
+
+    elsewhere = servers.websocket(silent, process_request=look)
+    port = redirecting(servers, a=f"ws://user:pw@127.0.0.1:{elsewhere}/b")
+    handshake = Handshake((("Authorization", "Bearer s3cret"), ("Cookie", "a=b")))
+    assert asyncio.run(meet(at(port, "/a"), handshake, told.append))[1] == Closed(1000)
+    [request] = seen
+    assert not {"Authorization", "Cookie"} & {name.title() for name, _ in request.headers.raw_items()}
+    assert told[0].startswith(f"redirected to ws://127.0.0.1:{elsewhere}/b (another server: it gets no header")
+
+
+def test_what_was_given_stays_on_the_same_server(servers: Servers) -> None:
+    seen: list[str | None] = []
+
+    def redirect(connection: ServerConnection, request: Request) -> Response | None:
+        seen.append(request.headers.get("Authorization"))
+        if request.path != "/a":
+            return None
+        response = connection.respond(302, "")
+        response.headers["Location"] = "/b"
+        return response
+
+    target = Target(f"ws://me:pw@127.0.0.1:{servers.websocket(silent, process_request=redirect)}/a")
+    assert asyncio.run(meet(target))[1] == Closed(1000)
+    assert seen == ["Basic bWU6cHc=", "Basic bWU6cHc="]
+
+
+def test_a_redirect_that_is_not_to_be_followed_is_a_refusal(servers: Servers) -> None:
+    port = redirecting(servers, a="/b")
+    with pytest.raises(RefusedError) as caught:
+        asyncio.run(meet(at(port, "/a"), Handshake(follows_redirects=False)))
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.status == 307
+
+
+def test_the_request_is_kept_for_who_wants_to_see_it(servers: Servers) -> None:
+    async def look(port: int) -> bytes:
+        connection = await open_connection(at(port, "/x"), Handshake(compression=False), print)
+        await connection.drop()
+        return connection.request
+
+    request = asyncio.run(look(servers.websocket(silent)))
+    assert request.startswith(b"GET /x HTTP/1.1\r\n")
+    assert b"permessage-deflate" not in request
+
+
+def test_a_host_that_is_none_cannot_be_found() -> None:
+    with pytest.raises(CannotConnectError, match="cannot find"):
+        asyncio.run(meet(Target(f"ws://{'x' * 64}.example/")))
+
+
 @pytest.mark.parametrize(
     ("location", "why"),
     [("/a", "more than 5 redirects"), ("ftp://localhost/", "no scheme"), (None, "refused")],

@@ -164,8 +164,12 @@ def test_a_record_is_saved_with_everything_that_happened(bench: Bench) -> None:
     assert (action.path, action.done) == ("out/x.jsonl", "saved 3 steps")
     assert [json.loads(line) for line in action.text.splitlines()] == [
         {
-            "t": 0.0, "ev": "open", "url": "ws://127.0.0.1:8000/chat", "status": 101,
-            "subprotocol": None, "connect_ms": 3.8,
+            "t": 0.0,
+            "ev": "open",
+            "url": "ws://127.0.0.1:8000/chat",
+            "status": 101,
+            "subprotocol": None,
+            "connect_ms": 3.8,
         },
         {"t": 0.0, "ev": "send", "kind": "text", "data": "hi"},
         {"t": 0.5, "ev": "recv", "n": 1, "kind": "text", "data": "hi"},
