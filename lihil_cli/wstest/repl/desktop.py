@@ -48,12 +48,16 @@ async def copy_text(text: str, write: Callable[[str], None]) -> Told:
     """Put the text into the clipboard by a program of this machine, or by asking the terminal itself."""
     command = clipboard_command(os.environ)
     if command is not None and await asyncio.to_thread(_run, command, text):
-        return Told(f"{len(text)} characters copied")
+        return Told(f"{_count(text)} copied")
     data = text.encode("utf-8", "replace")
     if len(data) > _MAX_OSC_BYTES:
         return Told("too much to be copied by way of the terminal: /save has it all", "bad")
     write(f"\x1b]52;c;{base64.b64encode(data).decode()}\x07")  # xterm's OSC 52
-    return Told(f"{len(text)} characters given to the terminal to be copied")
+    return Told(f"{_count(text)} given to the terminal to be copied")
+
+
+def _count(text: str) -> str:
+    return f"{len(text)} character{'' if len(text) == 1 else 's'}"
 
 
 def clipboard_command(environ: Mapping[str, str], platform: str = sys.platform) -> Sequence[str] | None:

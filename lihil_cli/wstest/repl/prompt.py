@@ -5,6 +5,7 @@ Importing this module costs as much as opening the connection, so it is imported
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -218,7 +219,7 @@ class Prompt:
 
 def _output() -> Output:
     """The terminal, never asked where its cursor is: not every one answers, and an answer comes among the keys."""
-    output = create_output()
+    output = create_output(sys.__stdout__)  # sys.stdout may be an app's, which runs in this process
     if isinstance(output, Vt100_Output):
         output.enable_cpr = False
     return output

@@ -61,6 +61,7 @@ from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
+from lihil_cli.wstest.repl.strays import strays_told
 from lihil_cli.wstest.schema import Schema, read_schema
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.target import Target, resolve_target
@@ -93,7 +94,11 @@ async def hold_terminal(visit: Visit, streams: Streams) -> int:
 
     Raises KeyboardInterrupt for a Ctrl-C that came to nothing for a second.
     """
-    return await _Shell(visit, streams).run()
+    shell = _Shell(visit, streams)
+    if visit.target.app is None:
+        return await shell.run()
+    with strays_told(shell.tell):
+        return await shell.run()
 
 
 class _Shell:
@@ -132,6 +137,10 @@ class _Shell:
         self._is_tracing = visit.frames
         # A signal comes at any time; what it means is settled in the loop.
         self._interrupts = Interrupts(self._note_interrupt)
+
+    def tell(self, line: str) -> None:
+        """Show a line of the app's own; it may come from any of its threads."""
+        self._loop.call_soon_threadsafe(self._feed, Told(line))
 
     async def run(self) -> int:
         """The whole session."""
@@ -455,7 +464,8 @@ def _schema_of(visit: Visit) -> Schema:
 
 
 def _unindented(lines: list[str]) -> tuple[str, ...]:
-    return tuple(line.removeprefix("  ") for line in lines)
+    """The lines without their indent; an exception without words ends in a colon that says nothing."""
+    return tuple(line.removeprefix("  ").rstrip().removesuffix(":") for line in lines)
 
 
 def _load_prompt() -> Callable[[View, History, Callable[[], Words]], Keyboard] | None:

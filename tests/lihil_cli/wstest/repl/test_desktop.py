@@ -58,7 +58,7 @@ def test_text_is_copied_by_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert copy("é") == (Told("1 characters copied"), [])
+    assert copy("é") == (Told("1 character copied"), [])
     assert (tmp_path / "copied").read_text() == "é"
 
 

@@ -174,7 +174,7 @@ def test_a_crash_of_the_handler_is_shown_with_its_place(serve: Serve, sit: Sit) 
     assert shows("⚑ closed by server 1011 (internal error)")(rows)
     assert shows("handler ws_handler raised")(rows)
     assert like("  main.py:N in ws_handler")(rows)
-    assert shows("|         assert isinstance(message, Say)")(rows)
+    assert shows("| assert isinstance(message, Say)")(rows)
     assert shows("AssertionError   /trace for all frames")(rows)
     person.say("/trace", lambda rows: "".join(rows).count("main.py:") == 2)
     person.type("\x04")
@@ -362,3 +362,21 @@ def test_a_message_of_100_mib_is_folded(servers: Servers, sit: Sit) -> None:
     if sys.platform == "linux":
         status = Path(f"/proc/{person.process.pid}/status").read_text()
         assert int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) < (200 + 60) * 1024
+
+
+def test_an_app_in_this_process_is_talked_to_without_a_server(sit: Sit, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "main.py").write_text(CHAT.replace("    async for", "    print('printed by the app')\n    async for"))
+    person = sit(100, "/chat/general", "--app", "main:app")
+    person.wait_for(has_prompt)
+    person.wait_for(like("  printed by the app"))
+    person.say('{"type":"say","text":"hello"}', like('#1 TIME ‹ {"type":"said","text":"hello","version":1}'))
+    person.type("/new jo\t")
+    person.wait_for(ends_with_prompt("/new join", 100))
+    person.say("", ends_with_prompt('{"type":"join"}', 100))
+    person.type("\r")
+    person.wait_for(shows("handler ws_handler raised"))
+    person.say("/reconnect", lambda rows: "".join(rows).count("✓ open in") == 2)
+    person.say("/raw ff", shows("raw bytes need a server"))
+    person.type("\x04")
+    assert person.end() == 0
