@@ -41,14 +41,17 @@ class Model(pydantic.BaseModel):
         (Point, [("Point", "", "", [("x", "int", True)])]),
         (Pair, [("Pair", "", "", [("left", "list[int]", True)])]),
         (Model, [("Model", "", "", [("name", "str | None", False), ("no", "int", True)])]),
-        (Point | Pair | None, [("Point", "", "", [("x", "int", True)]), ("Pair", "", "", [("left", "list[int]", True)])]),
+        (
+            Point | Pair | None,
+            [("Point", "", "", [("x", "int", True)]), ("Pair", "", "", [("left", "list[int]", True)])],
+        ),
         (dict[str, int], []),
         (str | bytes, []),
         (list[Say], []),
         (Any, []),
         (None, []),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_message_is_described_with_its_members(kind: Any, described: list[Any]) -> None:
     found = list(describe_messages("receives", kind))
     assert [
