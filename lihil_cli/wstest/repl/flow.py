@@ -56,7 +56,7 @@ class Flow:
             return []
         begun = self._count(step, now)
         if self._flood is not None:
-            self._flood.add(step, now)
+            self._flood.add(Message(step.number, payload, step.at, delta_s, peer), step.size, now)
             return begun
         if self._shown == (peer, payload):
             self._same += 1
@@ -103,7 +103,7 @@ class Flow:
 
     def _end_flood(self) -> list[Item]:
         flood, self._flood, self._window_end = self._flood, None, None
-        return [Note(flood.summary())] if flood is not None else []
+        return [Note(flood.summary()), *flood.latest] if flood is not None else []
 
     def _count(self, step: Step, now: float) -> list[Item]:
         if self._window_end is None:
@@ -123,12 +123,14 @@ class _Flood:
         self._since = self._until = now
         self._count = self._bytes = 0
         self.text = "a flood of messages …"
+        self.latest: list[Message] = []  # where things stand is worth a look
 
-    def add(self, step: Step, now: float) -> None:
+    def add(self, message: Message, size: int, now: float) -> None:
         self._until = now
         self._count += 1
-        self._bytes += step.size
-        self._last = step.number
+        self._bytes += size
+        self._last = message.number
+        self.latest = [message]
 
     def sum_up(self) -> None:
         self.text = f"{self._totals()} · all are kept"

@@ -112,7 +112,8 @@ def test_two_hundred_a_second_are_shown_and_more_are_summed_up(stream: Stream) -
     assert stream.flow.live == "1,010 messages in 0.4 s (2,469/s, 0.0 MB) · all are kept"
     assert stream.tick(0.1) == []
     assert stream.tick(WINDOW_S) == [
-        "#51 to #1060: 1,010 messages in 0.4 s (2,469/s, 0.0 MB) · /show N, /filter, /save"
+        "#51 to #1060: 1,010 messages in 0.4 s (2,469/s, 0.0 MB) · /show N, /filter, /save",
+        "#1060 '999'",
     ]
     assert (stream.flow.live, stream.flow.wake_at) == ("", None)
     assert stream.arrive("after") == ["#1061 'after'"]
@@ -127,8 +128,9 @@ def test_a_flood_says_first_what_repeats_there_were(stream: Stream) -> None:
 def test_a_flood_is_summed_up_at_the_end(stream: Stream) -> None:
     for number in range(60):
         stream.arrive(str(number), after=0.0001)
-    (summary,) = texts(stream.flow.finish())
+    summary, last = texts(stream.flow.finish())
     assert summary.startswith("#51 to #60: 10 messages in 0.0 s")
+    assert last == "#60 '59'"
 
 
 def test_a_quiet_window_ends_without_a_word(stream: Stream) -> None:

@@ -204,3 +204,47 @@ def test_a_flood_is_in_the_live_line(bench: Bench) -> None:
     bench.do(Tick(), 0.25)
     assert bench.shown[0].startswith("  #51 to #60: 10 messages")
     assert bench.repl.live == ""
+
+
+def test_an_end_that_is_expected_counts_as_a_good_one(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, ok_codes=frozenset({4001})))
+    bench.open()
+    bench.close(4001)
+    assert bench.code == 0
+
+
+def test_a_message_that_ends_it_closes_with_1000(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, until=lambda payload: payload == "done"))
+    bench.open()
+    assert bench.receive("more") == []
+    assert bench.receive("done") == [SendClose("ws", 1000)]
+
+
+@pytest.mark.parametrize(("messages", "code"), [(("a", "x", "b"), 0), (("b", "a"), 1), ((), 1)])
+def test_what_the_command_line_expects_has_to_come_in_order(
+    make_bench: MakeBench, messages: tuple[str, ...], code: int
+) -> None:
+    expects = (("a", lambda payload: payload == "a"), ("b", lambda payload: payload == "b"))
+    bench = make_bench(Setup(URL, expects=expects))
+    bench.open()
+    for message in messages:
+        bench.receive(message)
+    bench.close(1000)
+    assert bench.code == code
+    assert (bench.shown[-1] == f"✗ no message was {'b' if messages else 'a'}, as expected") is bool(code)
+
+
+def test_bytes_given_on_the_command_line_are_shown_as_digits(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, messages=(b"\x00\xff",)))
+    assert bench.open() == [Send("ws", b"\x00\xff")]
+    assert bench.shown[-1] == "› /hex 00 ff"
+
+
+def test_leaving_again_changes_nothing_about_what_is_closed_already(bench: Bench) -> None:
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.close(1000, peer="bob")
+    bench.type("/close 4000")
+    assert bench.do(InputEnded()) == []
+    bench.do(Closed("ws", 4000, by="client"))
+    assert bench.code == 0

@@ -109,3 +109,20 @@ def test_a_script_that_cannot_be_sent_again_is_told(text: str, why: str) -> None
 def test_a_record_that_is_none_is_told_with_its_line() -> None:
     with pytest.raises(ValueError, match="line 2 is no event of a record"):
         parse_transcript('{"t":0,"ev":"open"}\n5\n', "x.jsonl")
+
+
+def test_in_a_record_what_is_not_kept_any_longer_is_empty(bench: Bench) -> None:
+    bench.receive("a")
+    bench.receive(b"b")
+    bench.log.close()
+    events = [json.loads(line) for line in saved(bench, "x.jsonl").splitlines()]
+    assert [event.get("data", event.get("b64")) for event in events] == [None, "", ""]
+
+
+def test_only_the_messages_of_a_record_are_sent_again() -> None:
+    events = (
+        {"t": 0.0, "ev": "open", "url": URL, "status": 101},
+        {"t": 1.0, "ev": "send", "kind": "text", "data": "hi"},
+        {"t": 2.0, "ev": "close", "code": 1000, "reason": "", "by": "client", "clean": True},
+    )
+    assert parse_transcript("\n".join(map(json.dumps, events)), "x.jsonl") == [(1.0, "hi")]
