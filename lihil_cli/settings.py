@@ -1,30 +1,45 @@
-"""Where a setting comes from: a flag, else `LIHIL_*` in the environment, else `[tool.lihil]`, else the default."""
+"""Where a setting comes from.
+
+A flag wins, else `LIHIL_*` in the environment, else that in the env file, else `[tool.lihil]`, else the default.
+"""
 
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
+from lihil_cli.envfile import read_env_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.keys import KEYS, LOG_LEVELS, Key, as_path
+
+__all__ = ["LOG_LEVELS", "Rank", "Setting", "Settings", "find_project_file", "resolve_settings"]
 
 T = TypeVar("T")
 
-LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
-RELOAD_MODES = ("auto", "fork", "standby", "cold")
 TABLE = "[tool.lihil]"
-_YES = ("1", "true", "yes", "on")
-_NO = ("0", "false", "no", "off")
+
+
+class Rank(IntEnum):
+    """The kinds of sources; the lowest wins."""
+
+    FLAG = 0
+    ENVIRONMENT = 1
+    ENV_FILE = 2
+    PROJECT = 3
+    DEFAULT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
-    """One resolved value and where it was set: `--port`, `LIHIL_PORT`, a pyproject.toml's path, or `default`."""
+    """One resolved value and where it was set: `--port`, `LIHIL_PORT`, the path of a file, or `default`."""
 
     value: T
     source: str
+    rank: Rank = field(default=Rank.DEFAULT, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +50,47 @@ class Settings:
     app: Setting[str | None]
     host: Setting[str]
     port: Setting[int]
+    uds: Setting[Path | None]
+    uds_mode: Setting[str]
+    fd: Setting[int | None]
     reload: Setting[bool]
     reload_mode: Setting[str]
     workers: Setting[int]
+    drain: Setting[float]
+    start_timeout: Setting[float]
+    tls_cert: Setting[Path | None]
+    tls_key: Setting[Path | None]
+    tls_key_password: Setting[str | None]
+    proxy_headers: Setting[bool]
+    forwarded_allow_ips: Setting[str]
+    root_path: Setting[str]
+    env_file: Setting[Path | None]
     log_level: Setting[str]
+    access_log: Setting[bool]
+
+    def listed(self) -> list[tuple[str, object, str]]:
+        """Every key with its value, as JSON can hold it, and its source; what is secret is not among the values."""
+        rows = [(each.name, getattr(self, each.name)) for each in fields(self) if each.name in KEYS]
+        return [(name, _shown(KEYS[name], setting.value), setting.source) for name, setting in rows]
 
 
 def resolve_settings(
-    flags: Mapping[str, object] | None = None,
-    *,
-    start: Path | None = None,
-    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, object] | None = None, *, start: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Settings:
     """Settle every key; a flag that is None counts as not given.
 
-    Raises CliError for an unknown key, a value of the wrong kind, or a pyproject.toml that is not TOML.
+    Raises CliError for an unknown key, a value of the wrong kind, a pyproject.toml that is not TOML, or an env file
+    that cannot be read.
     """
-    file = find_project_file(start or Path.cwd())
-    table = _read_table(file) if file else {}
-    given = flags or {}
-
-    def settle(key: str) -> Setting[object]:
-        return _settle(key, given=given.get(key), environ=environ, table=table, file=file)
-
-    return Settings(
-        root=file.parent if file else (start or Path.cwd()).resolve(),
-        app=cast("Setting[str | None]", settle("app")),
-        host=cast("Setting[str]", settle("host")),
-        port=cast("Setting[int]", settle("port")),
-        reload=cast("Setting[bool]", settle("reload")),
-        reload_mode=cast("Setting[str]", settle("reload_mode")),
-        workers=cast("Setting[int]", settle("workers")),
-        log_level=cast("Setting[str]", settle("log_level")),
-    )
+    here = (start or Path.cwd()).resolve()
+    file = find_project_file(here)
+    sources = _Sources(flags or {}, environ, here, _read_table(file) if file else {}, file)
+    found: Setting[Any] = sources.settle("env_file")
+    if found.value is not None:
+        sources.env_file = found.value
+        sources.variables = read_env_file(found.value)
+    settled: dict[str, Setting[Any]] = {key: sources.settle(key) for key in KEYS}
+    return Settings(root=file.parent if file else here, **{**settled, "env_file": found})
 
 
 def find_project_file(start: Path) -> Path | None:
@@ -80,65 +103,45 @@ def find_project_file(start: Path) -> Path | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key's default, what it takes in words, its reader from text, and the test a finished value has to pass."""
+@dataclass(slots=True)
+class _Sources:
+    """All the places in which a key may be set."""
 
-    default: object
-    takes: str
-    read: Callable[[str], object]
-    accepts: Callable[[object], bool]
+    flags: Mapping[str, object]
+    environ: Mapping[str, str]
+    here: Path
+    table: Mapping[str, object]
+    project: Path | None
+    env_file: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-
-def _read_number(text: str) -> object:
-    return int(text) if text.isascii() and text.isdigit() else text
-
-
-def _read_switch(text: str) -> object:
-    word = text.lower()
-    if word in _YES:
-        return True
-    return False if word in _NO else text
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _is_number(low: int, high: int) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-_KEYS: dict[str, _Key] = {
-    "app": _Key(None, "a text such as 'main:app'", str, _is_text),
-    "host": _Key("127.0.0.1", "a text such as '127.0.0.1'", str, _is_text),
-    "port": _Key(8000, "a whole number from 0 to 65535", _read_number, _is_number(0, 65535)),
-    "reload": _Key(False, "true or false", _read_switch, lambda value: isinstance(value, bool)),
-    "reload_mode": _Key("auto", f"one of {', '.join(RELOAD_MODES)}", str.lower, RELOAD_MODES.__contains__),
-    "workers": _Key(1, "a whole number from 1 to 256", _read_number, _is_number(1, 256)),
-    "log_level": _Key("info", f"one of {', '.join(LOG_LEVELS)}", str.lower, LOG_LEVELS.__contains__),
-}
+    def settle(self, key: str) -> Setting[Any]:
+        law, variable = KEYS[key], f"LIHIL_{key.upper()}"
+        if self.flags.get(key) is not None:
+            flag = "APP" if key == "app" else f"--{key.replace('_', '-')}"
+            return _checked(law, self.flags[key], self.here, flag, flag, Rank.FLAG)
+        if text := self.environ.get(variable):
+            return _checked(law, law.read(text), self.here, variable, variable, Rank.ENVIRONMENT)
+        if self.env_file is not None and (text := self.variables.get(variable)):
+            name = f"{self.env_file}: {variable}"
+            return _checked(law, law.read(text), self.env_file.parent, str(self.env_file), name, Rank.ENV_FILE)
+        if self.project is not None and key in self.table:
+            name = f"{self.project}: {TABLE} {key}"
+            return _checked(law, self.table[key], self.project.parent, str(self.project), name, Rank.PROJECT)
+        return Setting(law.default, "default")
 
 
-def _settle(
-    key: str, *, given: object, environ: Mapping[str, str], table: Mapping[str, object], file: Path | None
-) -> Setting[object]:
-    law = _KEYS[key]
-    variable = f"LIHIL_{key.upper()}"
-    if given is not None:
-        flag = "APP" if key == "app" else f"--{key.replace('_', '-')}"
-        return _checked(law, given, source=flag, name=flag)
-    if environ.get(variable):
-        return _checked(law, law.read(environ[variable]), source=variable, name=variable)
-    if key in table:
-        return _checked(law, table[key], source=str(file), name=f"{file}: {TABLE} {key}")
-    return Setting(law.default, "default")
+def _checked(law: Key, value: object, folder: Path, source: str, name: str, rank: Rank) -> Setting[Any]:
+    if not law.accepts(value):
+        shown = "that" if law.is_secret else repr(value)
+        raise CliError(f"{name} takes {law.takes}, not {shown}", code=ExitCode.USAGE)
+    return Setting(as_path(value, folder) if law.is_path else value, source, rank)
 
 
-def _checked(law: _Key, value: object, *, source: str, name: str) -> Setting[object]:
-    if law.accepts(value):
-        return Setting(value, source)
-    raise CliError(f"{name} takes {law.takes}, not {value!r}", code=ExitCode.USAGE)
+def _shown(law: Key, value: object) -> object:
+    if law.is_secret and value is not None:
+        return "(secret)"
+    return str(value) if isinstance(value, Path) else value
 
 
 def _read_table(file: Path) -> Mapping[str, object]:
@@ -152,12 +155,12 @@ def _read_table(file: Path) -> Mapping[str, object]:
     if not isinstance(table, dict):
         raise CliError(f"{file}: tool.lihil is to be a table, not {table!r}", code=ExitCode.USAGE)
     for key in table:
-        if key not in _KEYS:
+        if key not in KEYS:
             raise _unknown_key(file, key)
     return table
 
 
 def _unknown_key(file: Path, key: str) -> CliError:
-    near = difflib.get_close_matches(key.replace("-", "_"), _KEYS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(_KEYS)}"
+    near = difflib.get_close_matches(key.replace("-", "_"), KEYS, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(KEYS)}"
     return CliError(f"{file}: {TABLE} has no key {key!r}; {hint}", code=ExitCode.USAGE)

@@ -71,7 +71,9 @@ def test_what_is_imported_is_a_named_dependency() -> None:
     # pytest loads its plugin itself, so it is there whenever that is.
     ours = [path for path in OURS if not path.is_relative_to(ROOT / "tests") and not path.match("pytest_*.py")]
     imported = set[str]().union(*map(imported_packages, ours)) - sys.stdlib_module_names - {"lihil", "lihil_cli"}
-    named = {re.split(r"[^\w-]", entry)[0].replace("-", "_") for entry in PYPROJECT["project"]["dependencies"]}
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    entries = sum(extras, PYPROJECT["project"]["dependencies"])
+    named = {re.split(r"[^\w-]", entry)[0].replace("-", "_").removeprefix("python_") for entry in entries}
     assert imported - named == set()
 
 

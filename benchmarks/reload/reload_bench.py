@@ -29,6 +29,7 @@ on stderr. Times are milliseconds. Exit status: 0, 1 when an --assert failed, 2 
 """
 
 from __future__ import annotations
+
 import argparse
 import asyncio
 import base64
@@ -74,9 +75,7 @@ class Project:
         self.stage.mkdir()
         self.bootlog, self.log = self.base / "boot.log", self.base / "server.log"
         self.bootlog.touch()
-        self.template = template.read_text().replace(
-            "# @PRELUDE@", (template.parent / "_prelude.py").read_text()
-        )
+        self.template = template.read_text().replace("# @PRELUDE@", (template.parent / "_prelude.py").read_text())
         self.heavy, self.app_file, self.n = heavy, app_file, 0
         for d in ("pkg", "tests", "templates", "static", "many"):
             (self.root / d).mkdir()
@@ -95,9 +94,7 @@ class Project:
             (self.root / path).write_text(text)
         for i in range(200):
             (self.root / f"many/m{i:03d}.py").write_text(f"X = {i}\n")
-        (self.root / "many/everything.py").write_text(
-            "".join(f"from many import m{i:03d}\n" for i in range(200))
-        )
+        (self.root / "many/everything.py").write_text("".join(f"from many import m{i:03d}\n" for i in range(200)))
         (self.root / "helper.py").write_text(self.const("h0"))
         (self.root / "pkg/sub.py").write_text(self.const("s0"))
         (self.root / app_file).write_text(self.app_source("v0"))
@@ -245,9 +242,7 @@ async def http_get(port, path="/v", timeout=5.0):
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-            )
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
             raw = await reader.read(-1)
     except TimeoutError:
         return "timeout", 0, ""
@@ -317,9 +312,7 @@ class WS(asyncio.Protocol):
     def send(self, opcode, payload=b""):
         mask = os.urandom(4)
         n = len(payload)
-        head = bytes([0x80 | opcode]) + (
-            bytes([0x80 | n]) if n < 126 else bytes([0xFE]) + struct.pack("!H", n)
-        )
+        head = bytes([0x80 | opcode]) + (bytes([0x80 | n]) if n < 126 else bytes([0xFE]) + struct.pack("!H", n))
         self.transport.write(head + mask + bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
 
     def close(self, code=1000):
@@ -437,7 +430,7 @@ class Stream:
         lat = [(r[1] - r[0]) * 1000 for r in rows]
         ok = sorted(r[1] for r in rows if r[2] == "ok")
         gap = max((b - a for a, b in zip(ok, ok[1:])), default=0) * 1000
-        out = {
+        return {
             "requests": len(rows),
             "failed": sum(n for k, n in kinds.items() if k != "ok"),
             "kinds": dict(kinds),
@@ -445,7 +438,6 @@ class Stream:
             "stalled_over_100ms": sum(x > 100 for x in lat),
             "longest_silence": round(gap, 1),
         }
-        return out
 
 
 def stats(xs, nd=1):
@@ -696,11 +688,11 @@ class Bench:
         """Broken edits: is the old code still served, is the error shown, is the fix picked up?"""
         out = {}
         kinds = {
-            "syntax": (dict(extra="def broken(:\n    pass"), "SyntaxError"),
-            "import_exc": (dict(extra='raise RuntimeError("boom-at-import")'), "boom-at-import"),
-            "missing_module": (dict(extra="import no_such_module_xyz"), "no_such_module_xyz"),
-            "lifespan_exc": (dict(lifespan='raise RuntimeError("boom-in-lifespan")'), "boom-in-lifespan"),
-            "sys_exit": (dict(extra="raise SystemExit(3)"), "SystemExit"),
+            "syntax": ({"extra": "def broken(:\n    pass"}, "SyntaxError"),
+            "import_exc": ({"extra": 'raise RuntimeError("boom-at-import")'}, "boom-at-import"),
+            "missing_module": ({"extra": "import no_such_module_xyz"}, "no_such_module_xyz"),
+            "lifespan_exc": ({"lifespan": 'raise RuntimeError("boom-in-lifespan")'}, "boom-in-lifespan"),
+            "sys_exit": ({"extra": "raise SystemExit(3)"}, "SystemExit"),
         }
         await self.up()
         for name, (kw, token) in kinds.items():
@@ -815,9 +807,7 @@ class Bench:
         await step("json", lambda v: p.save("data.json", f'"{v}"'))
         await step("md", lambda v: p.save("README.md", v))
         await step("create_unimported", lambda v: p.save("brand_new.py", "B = 1\n"))
-        await step(
-            "rename_unimported", lambda v: os.rename(p.root / "brand_new.py", p.root / "brand_new2.py")
-        )
+        await step("rename_unimported", lambda v: os.rename(p.root / "brand_new.py", p.root / "brand_new2.py"))
         await step("delete_unimported", lambda v: os.unlink(p.root / "brand_new2.py"))
 
         def new_module(v):
@@ -1068,15 +1058,16 @@ def table(doc):
                             ", ".join(f"{a}={b}" for a, b in x.items() if not isinstance(b, dict)),
                         )
     out = ["| measure | " + " | ".join(peers) + " |", "|---" * (len(peers) + 1) + "|"]
-    return "\n".join(
-        out + [f"| {n} | " + " | ".join(v.get(p, "") for p in peers) + " |" for n, v in rows.items()]
-    )
+    return "\n".join(out + [f"| {n} | " + " | ".join(v.get(p, "") for p in peers) + " |" for n, v in rows.items()])
 
 
 SCENARIOS = (
     "reload_http reload_ws open_ws:1 open_ws:100 open_ws:1000 blockers errors cold idle files editors burst "
     "ctrl_c heavy:numpy heavy:pandas"
 ).split()
+
+
+DEFAULT = "cold,reload_http,reload_ws,heavy:pandas,open_ws:1000,idle"
 
 
 # ------------------------------------------------------------------ assertions
@@ -1087,9 +1078,7 @@ MAIN = {"open_ws": "all_back", "cold": "spawn_to_first_response"}  # elsewhere: 
 
 def parse_assert(text):
     """'A/B:scenario.path>=number' (a ratio) or 'A:scenario.path>=number' (a plain value)."""
-    m = re.fullmatch(
-        r"([^/:<>=]+)(?:/([^/:<>=]+))?:([^<>=]+)(>=|<=|==|>|<)([-+.\deE]+)", text.replace(" ", "")
-    )
+    m = re.fullmatch(r"([^/:<>=]+)(?:/([^/:<>=]+))?:([^<>=]+)(>=|<=|==|>|<)([-+.\deE]+)", text.replace(" ", ""))
     try:
         a, b, path, op, limit = m.groups()
         return text, a, b, path, op, float(limit)
@@ -1150,13 +1139,13 @@ async def run_one(peer, scenario, args):
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = ap.add_argument
-    add("--peers", default="lihil,uvicorn", help="names from --peers-file, with commas; 'all' for every one")
+    add("--peers", default="lihil,uvicorn,granian", help="names from --peers-file, with commas; 'all' for every one")
     add("--peers-file", default=str(HERE / "peers.json"))
     add("--cmd", help="measure this command instead of --peers")
     add("--name", default="server", help="its name")
     add("--template", default=str(HERE / "apps/starlette_app.py"), help="its app")
     add("--app-file", default="app.py")
-    add("--scenarios", default="reload_http", help="with commas; 'all' = " + ",".join(SCENARIOS))
+    add("--scenarios", default=DEFAULT, help="with commas; 'all' = " + ",".join(SCENARIOS))
     add("--edits", type=int, default=10)
     add("--ws-edits", type=int, default=3)
     add("--cold-runs", type=int, default=5)
@@ -1185,8 +1174,7 @@ def arguments():
         if unknown := [n for n in names if n not in known]:
             ap.error(f"not in {args.peers_file}: {', '.join(unknown)} (known: {', '.join(known)})")
         peers = {
-            n: {**known[n], "template": str(base / known[n].get("template", "apps/starlette_app.py"))}
-            for n in names
+            n: {**known[n], "template": str(base / known[n].get("template", "apps/starlette_app.py"))} for n in names
         }
     scenarios = SCENARIOS if args.scenarios == "all" else args.scenarios.split(",")
     kinds = {sc.partition(":")[0] for sc in SCENARIOS}

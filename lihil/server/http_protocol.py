@@ -34,6 +34,7 @@ class HTTPProtocol(HttpToolsProtocol):
 
     head_timeout_s: float = 5.0
     shutdown_timeout_s: float = WebSocketProtocol.shutdown_timeout_s
+    patience_s: float = 0.1  # for the request that a connection was made for, when the server stops in between
 
     cycle: Cycle | None  # type: ignore[assignment]
 
@@ -54,6 +55,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._is_between = True  # the last message has ended, and the next has not begun
         self._is_in_head = True  # a head is awaited or read
         self._is_forwarded = False
+        self._is_leaving = False  # the server stops: one more answer at most
         self._is_upgrade = False  # to a WebSocket, and there is a protocol for it
         self._read = b""
         self._ends: Ends
@@ -99,7 +101,19 @@ class HTTPProtocol(HttpToolsProtocol):
             cast(Protocol, self.transport.get_protocol()).data_received(data[room:])
 
     def shutdown(self) -> None:
-        """End once the response under way is sent; a peer that does not take it is not waited for."""
+        """End once the response under way is sent, or the request on its way is answered.
+
+        A peer that does not take it is not waited for.
+        """
+        self._is_leaving = True
+        if self.cycle is None or (self.cycle.response_complete and not self._is_between):
+            self.loop.call_later(self.patience_s, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self.transport.get_protocol() is not self:
+            return  # upgraded since: that protocol has its own way to say goodbye
         super().shutdown()
         if self.transport.is_closing():
             self.loop.call_later(self.shutdown_timeout_s, self.transport.abort)
@@ -133,7 +147,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.flow,
             self.server_state.default_headers,
             self.on_response_complete,
-            keep_alive=scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
+            keep_alive=not self._is_leaving and scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
             awaits_continue=self.expect_100_continue,
             logs_access=self.access_log,
         )

@@ -222,7 +222,7 @@ class WebSocketProtocol(asyncio.Protocol):
         options, extension = None, None
         if self._config.ws_per_message_deflate:
             options, extension = permessage_deflate.agree(self._offer.deflate_offers, DEFLATE) or (None, None)
-        fields = [*self._server_state.default_headers, *self.fields, *(message.get("headers") or ())]
+        fields = [*self._defaults, *(message.get("headers") or ())]
         answer = encode_accept(self._offer, message.get("subprotocol"), extension, fields)
         # What the app sends in the same turn of the loop goes out with the answer.
         self._transport = CorkedTransport(self._transport, self._loop, partial(setattr, self, "_transport"))

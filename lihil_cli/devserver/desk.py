@@ -9,7 +9,7 @@ from lihil_cli.devfile import FOLDER, write_private
 from lihil_cli.devserver.events import Change, ShowFailure, ShowLoss
 from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.mode import Choice
-from lihil_cli.devserver.report import Place, Traces, say, show_banner
+from lihil_cli.serving.report import Place, Traces, say, show_banner
 
 _NAMED = 3  # changed files, before the rest is only counted
 _LISTED = 8  # routes in the banner

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from uvicorn import Config
 
@@ -25,21 +26,24 @@ from lihil_cli.devserver.failure import failure_message
 from lihil_cli.devserver.imports import ImportRecord
 from lihil_cli.devserver.inside import DevApp
 from lihil_cli.devserver.introduction import routes_of, schema_of
-from lihil_cli.devserver.lifespan import WatchedApp
-from lihil_cli.devserver.logs import logging_config
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.serving import Service
 from lihil_cli.devserver.sockets import WatchedWebSocket
+from lihil_cli.envfile import apply_env_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
+from lihil_cli.serving.forwarded import ForwardedApp
+from lihil_cli.serving.lifespan import WatchedApp
+from lihil_cli.serving.logs import logging_config
+from lihil_cli.serving.tls import context_factory
 
 # A reload is a person who waits, and so is Ctrl-C.
-PATIENCE_S = 0.1
 RELOAD_GRACE_S = 0.5
 STOP_GRACE_S = 0.3
 _ORPHAN_GRACE_S = 0.8
 _LAST_WORDS_S = 0.2
+_KEYS_AFTER_S = 0.05
 _DESCRIBE_AFTER_S = 0.15
 
 
@@ -50,12 +54,17 @@ class Prepared:
         self.plan = plan
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
-        self.dev = DevApp(self.watched, plan.target.root, plan.token)
+        # Outermost the dev server's own: who may ask it is judged by the peer, not by what a proxy says of it.
+        app = self.watched if plan.proxies is None else ForwardedApp(self.watched, plan.proxies)
+        self.dev = DevApp(app, plan.target.root, plan.token)
         self.config: Config = make_config(
             self.dev,
             ws=WatchedWebSocket,
-            log_config=logging_config(colour=plan.colour, level=plan.log_level, drains=False),
+            log_config=logging_config(colour=plan.colour, level=plan.log_level),
             log_level=plan.log_level,
+            access_log=plan.access_log,
+            root_path=plan.root_path,
+            ssl_context_factory=None if plan.certificate is None else context_factory(plan.certificate),
         )
         self.config.load()
 
@@ -68,6 +77,7 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     code = int(ExitCode.FAILED)
     try:
         _take_signals()
+        _hand_over_keyboard(link)
         threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
@@ -81,6 +91,18 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
 def _take_signals() -> None:
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _hand_over_keyboard(link: Link) -> None:
+    """A debugger that is started by `breakpoint()` wants the keys that the supervisor reads otherwise."""
+    debug = sys.breakpointhook
+
+    def take_keys_first(*given: Any, **named: Any) -> Any:
+        link.send({"breakpoint": True})
+        time.sleep(_KEYS_AFTER_S)  # no answer: what would read it is what stops here
+        return debug(*given, **named)
+
+    sys.breakpointhook = take_keys_first
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:
@@ -126,6 +148,8 @@ class _Worker:
             if messages is None:
                 return ExitCode.OK
         try:
+            if self._plan.env_file is not None:
+                apply_env_file(self._plan.env_file)
             app = self._record.watch(lambda: load_app(self._plan.target))
         except CliError as error:
             self._fail(error, error.__cause__, at_start_up=False)
@@ -185,14 +209,14 @@ class _Worker:
                 if not self._service.is_started and not await self._start():
                     return True
                 await self._service.open()
-                self._link.send({"accepting": True})
+                self._link.send({"now": "accepting"})
                 asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._describe, app)
             case Word.CLOSE.value:
                 await self._service.close()
-                self._link.send({"closed": True})
+                self._link.send({"now": "closed"})
             case Word.SUSPEND.value:
                 await self._end(RELOAD, RELOAD_GRACE_S)
-                self._link.send({"suspended": True})
+                self._link.send({"now": "suspended"})
             case Word.DRAIN.value:
                 await self._end(RELOAD, RELOAD_GRACE_S)
                 return True
@@ -208,7 +232,7 @@ class _Worker:
     async def _end(self, close: Close, grace_s: float) -> None:
         await self._service.close()
         self._count_sockets(close)
-        await self._service.say_goodbye(close, patience_s=PATIENCE_S, grace_s=grace_s)
+        await self._service.say_goodbye(close, grace_s=grace_s)
         await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})

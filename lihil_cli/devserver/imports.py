@@ -52,8 +52,8 @@ class ImportRecord:
     def as_message(self) -> Message:
         """What was found out, as plain values.
 
-        `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, in the
-        order of their import; `missing`: the last parts of names that were not found.
+        `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, each
+        behind those that it needs; `missing`: the last parts of names that were not found.
         """
         new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
         origins = _origins(new)

@@ -18,12 +18,12 @@ from lihil.asgi import (
     HTTP_RESPONSE_BODY,
     HTTP_RESPONSE_START,
     WEBSOCKET,
+    ASGIApp,
     Receive,
     Scope,
     Send,
 )
 from lihil_cli.devserver.failure import frames_of
-from lihil_cli.devserver.lifespan import WatchedApp
 from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.sockets import WatchedWebSocket
 
@@ -34,7 +34,7 @@ _KEPT = 256
 class DevApp:
     """An ASGI app around the user's. `news` is what `/_lihil/dev` tells; the supervisor keeps it up to date."""
 
-    def __init__(self, app: WatchedApp, root: Path, token: str) -> None:
+    def __init__(self, app: ASGIApp, root: Path, token: str) -> None:
         self.app = app
         self.news: Message = {}
         self._root = root
@@ -86,7 +86,7 @@ class DevApp:
     def _may_ask(self, scope: Scope) -> bool:
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         client = scope.get("client")
-        is_near = client is not None and _is_loopback(client[0])
+        is_near = client is None or _is_loopback(client[0])  # without an address: the other end of a Unix socket
         return (
             is_near
             and scope["method"] in {"GET", "HEAD"}

@@ -1,10 +1,14 @@
 """What every process of the dev server is told when it starts."""
 
-from dataclasses import asdict, dataclass
+import base64
+import pickle
+from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.devserver.messages import Message
 from lihil_cli.loader import Target
+from lihil_cli.proxies import Proxies
+from lihil_cli.serving.tls import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +20,18 @@ class DevPlan:
     colour: bool
     token: str
     argv: tuple[str, ...]
+    certificate: Certificate | None = None
+    proxies: Proxies | None = None
+    env_file: Path | None = None
+    root_path: str = ""
+    access_log: bool = True
 
     def to_message(self) -> Message:
         """As plain values for a process that has inherited nothing."""
-        target = {"module": self.target.module, "attribute": self.target.attribute, "root": str(self.target.root)}
-        return {**asdict(self), "target": target, "argv": list(self.argv)}
+        return {"pickled": base64.b64encode(pickle.dumps(self)).decode()}
 
 
 def read_plan(message: Message) -> DevPlan:
-    """The plan that was sent as `DevPlan.to_message`."""
-    target = message["target"]
-    return DevPlan(
-        target=Target(target["module"], target["attribute"], Path(target["root"])),
-        log_level=message["log_level"],
-        colour=message["colour"],
-        token=message["token"],
-        argv=tuple(message["argv"]),
-    )
+    """The plan that was sent as `DevPlan.to_message`, over a link that only our own processes hold."""
+    plan: DevPlan = pickle.loads(base64.b64decode(message["pickled"]))  # noqa: S301 - from our own parent
+    return plan

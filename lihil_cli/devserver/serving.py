@@ -85,24 +85,17 @@ class Service:
         protocol: asyncio.Protocol = make(config=self._config, server_state=self.state, app_state=state)
         return protocol
 
-    async def say_goodbye(self, close: Close, *, patience_s: float, grace_s: float) -> None:
+    async def say_goodbye(self, close: Close, *, grace_s: float) -> None:
         """Tell every WebSocket why it is closed, answer what was asked, and be done within the grace.
 
-        A connection that has not asked anything yet may still do so for `patience_s`; what is not answered after
-        `grace_s` is cancelled.
+        A connection that has not asked anything yet may still do so for a moment, see HTTPProtocol.patience_s; what is
+        not answered after `grace_s` is cancelled.
         """
         began = self._loop.time()
-        silent = []
         for connection in list(self.state.connections):
             if isinstance(connection, WebSocketProtocol):
                 connection.shutdown_close = close
-                connection.shutdown()
-            elif getattr(connection, "cycle", None) is None:
-                silent.append(connection)
-            else:
-                connection.shutdown()
-        for connection in silent:
-            self._loop.call_at(began + patience_s, connection.shutdown)
+            connection.shutdown()
         if not await self._all_gone(began + grace_s):
             await self._cancel()
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from lihil_cli.devserver import events
 from lihil_cli.devserver.changes import Burst, Ledger, is_settings, may_count
@@ -23,11 +23,16 @@ from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
 from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
-from lihil_cli.devserver.report import say
 from lihil_cli.devserver.state import Machine, Situation
 from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.report import say
 
+_STATES: Final[dict[str, Callable[[int], events.Event]]] = {
+    "closed": events.Closed,
+    "accepting": events.Accepting,
+    "suspended": events.Suspended,
+}
 _GRAIN_S = 0.02  # by how much a file's time may lie behind the clock
 
 
@@ -78,12 +83,7 @@ class _Bell:
 
 class _Supervisor:
     def __init__(
-        self,
-        nursery: Nursery,
-        sources: list[Source],
-        desk: Desk,
-        choice: Choice,
-        refresh: Callable[[], DevPlan],
+        self, nursery: Nursery, sources: list[Source], desk: Desk, choice: Choice, refresh: Callable[[], DevPlan]
     ) -> None:
         self._nursery = nursery
         self._sources = sources
@@ -102,6 +102,7 @@ class _Supervisor:
         self._bell = _Bell(near)
         self._before: dict[int, Any] = {}
         self._keys = Keys()
+        self._are_keys_lent = False
 
     # The loop
 
@@ -206,6 +207,9 @@ class _Supervisor:
         routes = known.routes if known is not None else None
         self._desk.show_served(generation, change, time.monotonic(), routes or [], self._choice)
         self._send_news()
+        if self._are_keys_lent:
+            self._are_keys_lent = False
+            self._take_keys()
 
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old or 0)
@@ -237,18 +241,16 @@ class _Supervisor:
                 self._learn_files(message["imports"], known, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
-            case {"closed": _}:
-                self._step(events.Closed(worker))
-            case {"accepting": _}:
-                self._step(events.Accepting(worker))
-            case {"suspended": _}:
-                self._step(events.Suspended(worker))
+            case {"now": state}:
+                self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
                 self._learn_files(imports, known, whole=self._machine.situation is Situation.SERVING)
                 self._learn_packages(imports["packages"])
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
+            case {"breakpoint": _}:
+                self._lend_keys()
             case {"note": note}:
                 say(note)
             case {"sockets": sockets}:
@@ -354,6 +356,13 @@ class _Supervisor:
             self._selector.unregister(self._keys)
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
+
+    def _lend_keys(self) -> None:
+        """To a debugger in a worker, until other code is served."""
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(self._keys)
+            self._keys.give_back()
+            self._are_keys_lent = True
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()

@@ -13,7 +13,6 @@ from lihil_cli.wstest.reporting import Form
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
-from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Streams, process_streams
 
 SCRIPT_SUFFIX = ".wst"
@@ -127,11 +126,7 @@ def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int
 
     scripts = [given.target or "", *(given.items or ())]
     reports = Reports(given.junit, tap=given.tap)
-
-    def resolve(text: str) -> Target:
-        return locate(text, asked, folder).target
-
-    return play(scripts, resolve, handshake, reports, app=given.app, timeout_s=given.timeout)
+    return play(scripts, asked, folder, handshake, reports, timeout_s=given.timeout, is_forced=given.force)
 
 
 def _mode_of(given: Given) -> Callable[[Settings, Streams], int]:

@@ -1,8 +1,9 @@
 """The documents tell the truth: every example in them is run, and what it prints is what they say.
 
 A `python` block is a script. A `console` block is a terminal: `$ command`, then all that it prints, where a line `...`
-stands for any lines; a command that ends with `&` runs until the block ends. A `text` block is a picture; a `wst` block
-is a script, which tests/docs/test_ws_scripts.py runs.
+stands for any lines; a command that ends with `&` runs until the block ends. A `text` block is a picture, and an `ini`
+or `nginx` block a file for another program; a `wst` block is a script, which tests/docs/test_ws_scripts.py runs. Of the
+commands in `sh` blocks those of ours are read, not run.
 """
 
 import os
@@ -21,6 +22,7 @@ from lihil_cli.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHER_PROGRAMS = {"curl", "granian", "gunicorn", "hypercorn", "systemd-socket-activate", "uvicorn"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -132,12 +134,29 @@ def test_a_terminal_shows_what_its_commands_print(block: Block, tmp_path: Path) 
 
 
 def test_every_block_says_how_it_is_checked() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "console", "sh", "text", "toml", "wst"}
+    assert {block.language for block in BLOCKS} <= {"python", "console", "sh", "text", "toml", "wst", "ini", "nginx"}
 
 
 def test_the_commands_that_are_not_run_here_are_those_that_run_everything_or_measure() -> None:
     lines = [line.split("#")[0].strip() for block in blocks_in("sh") for line in block.text.splitlines()]
-    assert {line for line in lines if not line.startswith(("python3 dev.py", "python benchmarks/"))} == set()
+    ours = {line for line in lines if not line.startswith(("python3 dev.py", "python benchmarks/", "lihil run "))}
+    assert {line.split()[0] for line in ours} <= OTHER_PROGRAMS
+
+
+def served_commands() -> list[str]:
+    """What the documents tell to serve with, also inside a unit of systemd's or behind its tool."""
+    lines = [line for block in blocks_in("sh") + blocks_in("ini") for line in block.text.splitlines()]
+    found = (re.search(r"\blihil run( [^#\n]*)?", line) for line in lines)
+    return sorted({match[0].strip() for match in found if match})
+
+
+@pytest.mark.parametrize("command", served_commands())
+def test_a_command_that_serves_has_options_that_there_are(command: str, tmp_path: Path) -> None:
+    words = [*shlex.split(command.removeprefix("lihil ")), "--show-settings"]
+    with ExitStack() as stack:
+        env = Terminal(tmp_path, stack).env
+        done = subprocess.run([sys.executable, "-m", "lihil_cli", *words], cwd=tmp_path, env=env, check=False)
+        assert done.returncode == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -309,7 +309,7 @@ def test_a_denial_arrives_whole_and_a_line_tells_of_it(caplog: pytest.LogCapture
 @pytest.mark.parametrize("ws", [WebSocketProtocol, "websockets-sansio"])
 def test_the_line_for_an_accepted_handshake_is_uvicorns(ws: object, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with serving(echo, ws=ws) as server, server.client() as client:
+    with serving(echo, ws=ws, proxy_headers=True) as server, server.client() as client:
         client.open("/%C3%A9t%C3%A9?a=b%20c", X_Forwarded_For="10.0.0.1")
     assert '10.0.0.1:0 - "WebSocket /%C3%A9t%C3%A9?a=b%20c" [accepted]' in caplog.messages
 

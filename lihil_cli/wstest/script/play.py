@@ -5,36 +5,63 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.settings import find_project_file
 from lihil_cli.wstest.handshake import Handshake
-from lihil_cli.wstest.script.files import SUFFIX, load_files
-from lihil_cli.wstest.script.servers import in_process, over_sockets
+from lihil_cli.wstest.locate import Place, locate
+from lihil_cli.wstest.opening import load_schema
+from lihil_cli.wstest.schema import Schema
+from lihil_cli.wstest.script.files import SUFFIX, Loaded, load_files
+from lihil_cli.wstest.script.route_check import check_addresses
+from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, Reports, run_scripts
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.target import Target, whole_target
 
 __all__ = ["Reports", "play"]
 
 
 def play(
     names: Sequence[str],
-    resolve: Callable[[str], Target],
+    place: Place,
+    folder: Path,
     handshake: Handshake,
     reports: Reports,
     *,
-    app: str | None,
     timeout_s: float | None,
+    is_forced: bool = False,
 ) -> int:
-    """Run the scripts against `app` in this process, or else against the servers that `resolve` finds.
+    """Run the scripts against the server or the app that `place` says, or that is found from `folder` on.
 
-    Raises CliError: USAGE for what is no script, TIMEOUT when time has run out.
+    Raises CliError: USAGE for what is no script, or, unless `is_forced`, for an address that the app would not take;
+    CANNOT_CONNECT where there is nothing to talk to; TIMEOUT when time has run out.
     """
     other = next((name for name in names if not name.endswith(SUFFIX)), None)
     if other is not None:
         raise CliError(f"{other!r} stands among scripts", hint=f"give {SUFFIX} files alone", code=ExitCode.USAGE)
     options = Options(handshake=handshake, timeout_s=timeout_s, reports=reports)
     scripts = load_files(names, options.environ)
-    if app is None:
-        return run_scripts(scripts, over_sockets(resolve), options, sys.stdout)
-    file = find_project_file(Path.cwd())
-    root = Path.cwd() if file is None else file.parent
-    return run_scripts(scripts, in_process(app, root), options, sys.stdout)
+
+    def check(schema: Schema) -> None:
+        if not is_forced:
+            check_addresses(scripts, schema, options.environ)
+
+    return run_scripts(scripts, _server_for(scripts, place, folder, check), options, sys.stdout)
+
+
+def _server_for(scripts: Sequence[Loaded], place: Place, folder: Path, check: Callable[[Schema], None]) -> Enter:
+    def resolve(address: str) -> Target:
+        return locate(address, place, folder).target
+
+    if all(_names_a_server(loaded) for loaded in scripts):
+        return over_sockets(resolve)
+    found = locate("/", place, folder)
+    if found.app is None:
+        if found.schema is not None:
+            check(load_schema(found))
+        return over_sockets(resolve, found.server)
+    if place.app is None:
+        print(found.how, file=sys.stderr)  # noqa: T201 - nobody asked for it, so it is said
+    return in_process(found.app or None, found.root, check)
+
+
+def _names_a_server(loaded: Loaded) -> bool:
+    target = loaded.script.target
+    return target is not None and whole_target(target.path.source) is not None

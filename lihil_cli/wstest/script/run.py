@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError
+from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError, Response
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.script.occurrences import (
     Action,
@@ -23,6 +23,7 @@ from lihil_cli.wstest.script.occurrences import (
 from lihil_cli.wstest.script.steps import Script
 from lihil_cli.wstest.script.verdict import Verdict
 
+_INTERNAL_ERROR = 1011  # RFC 6455, section 7.4.1
 CLOSE_WAIT_S = 1.0
 """How long connections that are still open at the end of a script may take to close."""
 
@@ -31,6 +32,7 @@ class Connection(Protocol):
     """An open WebSocket, over a socket or in process; `failure` is what the app raised, where that is known."""
 
     failure: BaseException | None
+    response: Response
 
     async def receive(self) -> str | bytes: ...
 
@@ -46,11 +48,15 @@ Opener: TypeAlias = Callable[[Open], Awaitable[Connection]]
 
 
 class Run:
-    """One script at work. `verdict` has the ending and the transcript; `failures` are what handlers raised."""
+    """One script at work. `verdict` has the ending and the transcript; `failures` are what handlers raised.
+
+    `broken` are the connections that a server ended for an error of its own, before the script had ended.
+    """
 
     def __init__(self, script: Script, environ: Mapping[str, str], opener: Opener) -> None:
         self.verdict = Verdict(script, environ)
         self.failures: list[BaseException] = []
+        self.broken: list[Connection] = []
         self._opener = opener
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
@@ -96,6 +102,8 @@ class Run:
                 message = await connection.receive()
             except ConnectionEndedError as end:
                 self._note_failure(connection.failure)
+                if end.event.code == _INTERNAL_ERROR and self.verdict.ending is None:
+                    self.broken.append(connection)
                 self._feed(Arrived(client, end.event))
                 return
             self._feed(Arrived(client, message))

@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from lihil_cli.loader import explain
+from lihil_cli.devfile import DevFile
+from lihil_cli.wstest.crash import crash_lines, crash_of
+from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.handshake import Handshake
 from lihil_cli.wstest.network import open_connection
+from lihil_cli.wstest.opening import schema_of_app
+from lihil_cli.wstest.schema import Schema
 from lihil_cli.wstest.script.run import Connection
 from lihil_cli.wstest.target import Target, resolve_target
 
@@ -25,7 +29,10 @@ class Server(Protocol):
         """
 
     def explain(self, error: BaseException) -> list[str]:
-        """What a handler raised, in lines for people, not escaped yet."""
+        """What a handler raised in this process, in lines for people, not escaped yet."""
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        """Why the server ended that connection, where it can be asked; likewise."""
 
 
 Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
@@ -34,15 +41,26 @@ Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """Servers that are reached over the network; `resolve` finds the one for an address."""
+    """Servers that are reached over the network; `resolve` finds the one for an address.
+
+    `dev` is the dev server, where that is the one.
+    """
 
     resolve: Callable[[str], Target]
+    dev: DevFile | None = None
 
     async def connect(self, address: str, handshake: Handshake) -> Connection:
         return await open_connection(self.resolve(address), handshake, lambda line: None)
 
     def explain(self, error: BaseException) -> list[str]:
         return []
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        name = connection_id(connection.response)
+        if self.dev is None or name is None:
+            return []
+        crash = await fetch_crash(self.dev, name)
+        return [] if crash is None else [line.removeprefix("  ") for line in crash_lines(crash)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +75,26 @@ class InProcess:
         return await open_connection(replace(self.target, url=f"{_HERE}{path}"), handshake, lambda line: None)
 
     def explain(self, error: BaseException) -> list[str]:
-        _, *lines = explain(error, self.root, "").splitlines()
-        return [line.removeprefix("  ") for line in lines]
+        return [line.removeprefix("  ") for line in crash_lines(crash_of(error, self.root))]
+
+    async def tell_crash(self, connection: Connection) -> list[str]:
+        return []
 
 
-def over_sockets(resolve: Callable[[str], Target]) -> Enter:
-    """The servers that `resolve` finds."""
+def over_sockets(resolve: Callable[[str], Target], dev: DevFile | None = None) -> Enter:
+    """The servers that `resolve` finds; `dev` can say why a handler broke."""
 
     @asynccontextmanager
     async def enter() -> AsyncIterator[Server]:
-        yield Sockets(resolve)
+        yield Sockets(resolve, dev)
 
     return enter
 
 
-def in_process(app: str | None, root: Path) -> Enter:
+def in_process(app: str | None, root: Path, check: Callable[[Schema], None] | None = None) -> Enter:
     """The app `module:attribute` of the project in `root`, or the one at a usual place there.
+
+    `check` is given what a lihil app says of its routes.
 
     Entering it raises CliError for an app that cannot be found, imported or started.
     """
@@ -82,6 +104,9 @@ def in_process(app: str | None, root: Path) -> Enter:
         from lihil_cli.wstest.inprocess import open_app  # the framework and starlette come with it
 
         async with open_app(app, root) as host:
+            schema = None if check is None else schema_of_app(host.app, host.label)
+            if check is not None and schema is not None:
+                check(schema)
             yield InProcess(Target(f"{_HERE}/", app=host), root)
 
     return enter

@@ -90,7 +90,10 @@ async def _run_one(loaded: Loaded, server: Server, options: Options) -> Outcome:
     started = monotonic()
     run = Run(loaded.script, options.environ, open_client)
     ending = await run.hold()
-    trace = [escape_terminal(line, keep_newlines=False) for error in run.failures for line in server.explain(error)]
+    trace = [line for error in run.failures for line in server.explain(error)]
+    for connection in run.broken:
+        trace += await server.tell_crash(connection)
+    trace = [escape_terminal(line, keep_newlines=False) for line in trace]
     return Outcome(loaded.name, ending, monotonic() - started, tuple(run.verdict.transcript), tuple(trace))
 
 

@@ -14,7 +14,7 @@ from lihil.rfc6455.head import MAX_HEAD_BYTES
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
 from tests.lihil.server.memory import connect_http, send
-from tests.lihil.server.wire import echo, handshake, serving, settle, text
+from tests.lihil.server.wire import DEADLINE_S, echo, handshake, serving, settle, text
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -244,6 +244,38 @@ def test_a_stop_waits_for_the_answer_under_way_but_for_no_peer_that_does_not_rea
     asyncio.run(talk())
 
 
+class Patient(HTTPProtocol):
+    patience_s = 3600.0
+
+
+class Impatient(HTTPProtocol):
+    patience_s = 0.0
+
+
+@pytest.mark.parametrize("cut", [0, 5, len(GET) + 3])
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_the_last_one_answered(cut: int) -> None:
+    async def talk() -> None:
+        protocol, transport = connect_http(echo, Patient)
+        both = GET + GET if cut > len(GET) else GET
+        send(transport, both[:cut])
+        await settle()
+        protocol.shutdown()
+        assert not transport.is_closing()
+        send(transport, both[cut:])
+        await asyncio.wait_for(transport.ended.wait(), DEADLINE_S)
+        assert transport.written.count(b"HTTP/1.1 200 ") == both.count(GET)
+        assert b"connection: close" in transport.written.rpartition(b"HTTP/1.1 200 ")[2]
+
+    asyncio.run(talk())
+
+
+def test_a_request_that_does_not_come_is_not_waited_for_longer() -> None:
+    async def talk() -> None:
+        protocol, transport = connect_http(echo, Impatient)
+        protocol.shutdown()
+        await asyncio.wait_for(transport.ended.wait(), DEADLINE_S)
+
+
 # The scope, and which app gets it
 
 
@@ -335,6 +367,18 @@ def test_requests_that_come_together_are_answered_one_after_the_other_in_their_o
         assert most == 1
         transport.abort()
         await settle()
+
+    asyncio.run(talk())
+
+
+def test_a_connection_that_has_become_a_websocket_meanwhile_is_left_alone() -> None:
+    async def talk() -> None:
+        protocol, transport = connect_http(echo, Impatient)
+        protocol.shutdown()
+        send(transport, handshake())
+        await asyncio.sleep(0.01)
+        assert transport.written.startswith(b"HTTP/1.1 101 ")
+        assert not transport.is_closing()
 
     asyncio.run(talk())
 

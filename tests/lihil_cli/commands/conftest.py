@@ -2,13 +2,14 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.lihil_cli.commands.serving import BARE_APP, Launch, Running, taken_port
+from tests.lihil_cli.commands.stage import STAGE
 
 
 @pytest.fixture
@@ -16,9 +17,9 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     """Start `lihil ARGUMENTS` in `tmp_path`, in a session of its own; all that is left of it is killed at the end."""
     started: list[Running] = []
 
-    def start(*arguments: str, **environ: str) -> Running:
+    def start(*arguments: str, pass_fds: Sequence[int] = (), **environ: str) -> Running:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
-        started.append(Running(list(arguments), tmp_path, inherited | environ))
+        started.append(Running(list(arguments), tmp_path, inherited | environ, pass_fds))
         return started[-1]
 
     yield start
@@ -35,6 +36,14 @@ def bare_app(tmp_path: Path) -> Path:
     """`main.py` in `tmp_path`: an ASGI application that answers with its version and keeps WebSockets open."""
     file = tmp_path / "main.py"
     file.write_text(BARE_APP)
+    return file
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """`main.py` in `tmp_path`: an ASGI application with a path for each way of being in the way of an end."""
+    file = tmp_path / "main.py"
+    file.write_text(STAGE)
     return file
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,9 @@ DEADLINE_S = 60
 class Running:
     """One `lihil ...` process; what it writes is collected as it comes."""
 
-    def __init__(self, arguments: list[str], folder: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self, arguments: list[str], folder: Path, environ: dict[str, str], pass_fds: Sequence[int] = ()
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lihil_cli", *arguments],
@@ -80,6 +82,7 @@ class Running:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
             start_new_session=True,  # so that a signal to the group reaches what a Ctrl-C would reach
         )
         self._said = bytearray()

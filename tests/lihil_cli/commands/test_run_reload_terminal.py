@@ -128,6 +128,25 @@ def test_keys_show_restart_and_quit_and_leave_the_terminal_as_it_was(terminal: T
     assert termios.tcgetattr(terminal.far) == terminal.before
 
 
+def test_a_debugger_gets_the_keyboard_until_other_code_is_served(terminal: Terminal, bare_app: Path) -> None:
+    terminal.wait_for("Ctrl-C stops it")
+    bare_app.write_text(BARE_APP.replace('    if scope["type"] == "websocket"', "    breakpoint()\n    if 0"))
+    terminal.wait_for("generation 2")
+    answers: list[bytes] = []
+    client = threading.Thread(target=lambda: answers.append(get(terminal.address)))
+    client.start()
+    terminal.wait_for("(Pdb)")
+    terminal.press("p 6 * 7, 'q'\n")
+    terminal.wait_for("(42, 'q')")
+    terminal.press("c\n")
+    client.join(DEADLINE_S)
+    assert answers == [b"VERSION"]
+    bare_app.write_text(BARE_APP)
+    terminal.wait_for("generation 3")
+    terminal.press("q")
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
 @pytest.mark.parametrize("terminal", [{"NO_COLOR": "1"}], indirect=True)
 def test_no_color_means_no_escapes_at_all(terminal: Terminal, bare_app: Path) -> None:
     terminal.wait_for("Ctrl-C stops it")

@@ -3,7 +3,7 @@
 import json
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.machine_reports import junit_xml, tap_text
@@ -45,6 +45,7 @@ def test_junit_counts_failures_and_errors_apart() -> None:
     assert third[0].tag == "error"
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_junit_is_well_formed_whatever_is_in_it(name: str, text: str) -> None:
     outcome = Outcome(name, Ending(1, Failure(1, text, (text,), text, (text,))), 0, (text,), (text,))
@@ -69,6 +70,7 @@ def test_tap_has_a_point_for_each_script_and_says_why_one_failed() -> None:
     assert "  severity: error" in lines
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_nothing_in_tap_leaves_its_place(name: str, text: str) -> None:
     outcome = Outcome(name, Ending(1, Failure(1, text, (text,), text, (text,))), 0, (text,))

@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
@@ -265,6 +265,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(MESSAGES)
 def test_a_pattern_made_from_a_message_matches_that_message(message: Message) -> None:
     source = pattern_of(message)
@@ -274,6 +275,7 @@ def test_a_pattern_made_from_a_message_matches_that_message(message: Message) ->
     assert not pattern.uses
 
 
+@settings(deadline=None)
 @given(MESSAGES, MESSAGES)
 def test_a_pattern_made_from_one_message_matches_no_other(one: Message, other: Message) -> None:
     outcome = match(parse_pattern(pattern_of(one)), other)
@@ -296,6 +298,7 @@ def is_as_good(one: Message, other: Message) -> bool:
     return one == other
 
 
+@settings(deadline=None)
 @given(MESSAGES, MESSAGES)
 def test_a_difference_marks_a_place_in_what_came(one: Message, other: Message) -> None:
     outcome = match(parse_pattern(pattern_of(one)), other)

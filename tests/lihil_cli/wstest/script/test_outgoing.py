@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
@@ -35,6 +35,7 @@ TEXTS = st.text() | st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_text_written_for_a_script_is_sent_as_that_text(text: str) -> None:
     source = outgoing_of(text)
@@ -42,6 +43,7 @@ def test_a_text_written_for_a_script_is_sent_as_that_text(text: str) -> None:
     assert sent(source) == text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_bytes_written_for_a_script_are_sent_as_those_bytes(data: bytes) -> None:
     assert sent(outgoing_of(data)) == data

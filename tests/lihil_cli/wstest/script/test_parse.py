@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.format import script_text
@@ -266,6 +266,7 @@ LINES = st.one_of(
 SCRIPTS = st.lists(LINES, max_size=12).map("\n".join)
 
 
+@settings(deadline=None)
 @given(SCRIPTS)
 def test_reading_raises_nothing_but_its_own_error(text: str) -> None:
     mistake: SourceError | None = None
@@ -291,6 +292,7 @@ VALID_LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(VALID_LINES, max_size=8))
 def test_what_is_written_from_steps_is_read_as_those_steps(lines: list[str]) -> None:
     text = "\n".join(['@target /{x} x="a b"', "@client alice ?a=1", "@client bob", *lines])

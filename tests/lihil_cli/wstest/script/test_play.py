@@ -37,12 +37,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "lihil_cli", "ws-test", *arguments],
         cwd=folder,
-        env={**environ, "PYTHONIOENCODING": "utf-8"},
+        env={**environ, **more, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         text=True,
         check=False,
@@ -61,6 +61,46 @@ def test_scripts_talk_to_the_app_in_process(project: Path) -> None:
     assert lines[-1].startswith("1 failed, 1 passed in ")
     assert "the app prints this" in done.stderr
     assert ElementTree.parse(project / "ws.xml").getroot().attrib["failures"] == "1"
+
+
+def test_without_a_server_the_app_of_the_project_is_taken(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.lihil]\nport = 1\n")
+    done = run(project, "hello.wst")
+    assert (done.returncode, done.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
+    assert done.stderr.startswith("no server listens on 127.0.0.1:1, so the app runs in this process\n")
+
+
+def test_where_there_is_neither_a_server_nor_an_app_that_is_said(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.lihil]\nport = 1\n")
+    (project / "main.py").unlink()
+    done = run(project, "hello.wst")
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "start the server with `lihil run`, or name the app: --app main:app" in done.stderr
+
+
+def test_a_script_with_an_address_of_its_own_needs_no_project(project: Path, tmp_path: Path) -> None:
+    (project / "main.py").unlink()
+    (project / "far.wst").write_text("@target ws://127.0.0.1:1/chat\n< x\n")
+    done = run(project, "far.wst")
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "cannot connect to 127.0.0.1:1: connection refused" in done.stdout
+
+
+def test_an_address_that_the_app_would_not_take_is_told_before_connecting(project: Path) -> None:
+    (project / "lost.wst").write_text(
+        "@client a /chta\n@connect b /nowhere expect 404\n@repeat 2 { @connect c /${HOME_OF_NOBODY} }\na< x\n"
+    )
+    environ = {"HOME_OF_NOBODY": "elsewhere"}
+    done = run(project, "lost.wst", "--app", "main:app", **environ)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    first, second, hint = done.stderr.splitlines()[-3:]
+    assert first.startswith("error: lost.wst:1: ")
+    assert "/chat" in first
+    assert second.startswith("lost.wst:3: ")
+    assert hint == "hint: --force connects all the same"
+    forced = run(project, "lost.wst", "--app", "main:app", "--force", **environ)
+    assert forced.returncode == ExitCode.FAILED
+    assert "handshake refused: HTTP 404 Not Found" in forced.stdout
 
 
 def test_a_script_that_passes_ends_with_zero(project: Path) -> None:

@@ -1,7 +1,7 @@
 """What `/save` writes runs again, and holds no secret."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.events import Closed
@@ -83,6 +83,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_what_is_saved_does_the_same_again(events: list[Sent | Arrived]) -> None:
     openings = [Opened(name, f"/{name}?q=1") for name in sorted({event.name for event in events} | {""})]

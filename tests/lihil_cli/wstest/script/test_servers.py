@@ -1,5 +1,6 @@
 """The same script means the same over a socket and in process: one app, every kind of step, every kind of failure."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -7,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
+from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.script.files import Loaded, load_file
 from lihil_cli.wstest.script.outcome import Outcome
 from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, run_script
-from lihil_cli.wstest.target import resolve_target
+from lihil_cli.wstest.target import Target, resolve_target
 from tests.lihil_cli.commands.serving import Running
+from tests.lihil_cli.wstest.conftest import Servers
 
 APP = """\
 import asyncio
@@ -193,7 +198,8 @@ def test_a_script_has_the_same_verdict_over_a_socket_and_in_process(name: str, b
 def test_in_process_a_handler_that_broke_is_shown(both: Both) -> None:
     outcome = run_script(load(both.folder, ONE + "a> crash\na< pong"), both.here, Options(environ={}))
     assert list(outcome.trace) == [
-        *("talking.py:30", '  raise RuntimeError("this handler breaks")', "RuntimeError: this handler breaks"),
+        *("talking.py:30 in answer", '   30 |         raise RuntimeError("this handler breaks")'),
+        "RuntimeError: this handler breaks",
     ]
 
 
@@ -210,3 +216,35 @@ def test_of_an_address_with_a_server_only_the_path_counts_in_process(both: Both)
 def test_an_app_that_cannot_be_found_is_told(both: Both) -> None:
     with pytest.raises(CliError, match="no module named 'absent'"):
         run_script(load(both.folder, "@client a /"), in_process("absent:app", both.folder), Options(environ={}))
+
+
+def test_of_a_dev_server_it_is_asked_why_a_handler_broke(servers: Servers, tmp_path: Path) -> None:
+    crash = {
+        "handler": "talk",
+        "exception": "KeyError: 'text'",
+        "frames": [{"file": "chat.py", "line": 9, "function": "talk", "source": "say(message['text'])"}],
+    }
+
+    async def break_down(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.close(1011)
+
+    def answer(socket: ServerConnection, request: Request) -> Response | None:
+        if request.path != "/_lihil/errors/c7":
+            return None
+        allowed = request.headers.get("Authorization") == "Bearer secret"
+        return socket.respond(200, json.dumps(crash)) if allowed else socket.respond(404, "")
+
+    def name(socket: ServerConnection, request: Request, response: Response) -> None:
+        response.headers["X-Lihil-Conn"] = "c7"
+
+    port = servers.websocket(break_down, process_request=answer, process_response=name)
+    script = load(tmp_path, "@client a /chat\na> hi\na< ho")
+    dev = DevFile(os.getpid(), "127.0.0.1", port, False, None, "main:app", 1, "secret")
+
+    def resolve(text: str) -> Target:
+        return resolve_target(text, None, base=None, port=port)
+
+    told = run_script(script, over_sockets(resolve, dev), Options(environ={}))
+    assert told.trace == ("chat.py:9 in talk", "    9 | say(message['text'])", "KeyError: 'text'")
+    assert run_script(script, over_sockets(resolve), Options(environ={})).trace == ()

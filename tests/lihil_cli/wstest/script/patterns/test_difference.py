@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.patterns.difference import (
@@ -55,6 +55,7 @@ def test_an_expected_pattern_of_several_lines_is_shown_on_one() -> None:
     assert Difference('{"a":\n  1}', "", "", Span(0, 0)).wanted == '{"a": 1}'
 
 
+@settings(deadline=None)
 @given(JSON, st.data())
 def test_every_value_of_a_message_is_found(value: object, data: st.DataObject) -> None:
     indent = data.draw(st.none() | st.just(1))
@@ -91,6 +92,7 @@ def test_a_path_is_written_as_one_would_write_it() -> None:
     assert path_words((0,)) == "[0]"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_visible_moves_no_cursor(text: str) -> None:
     assert width(visible(text)) >= 0

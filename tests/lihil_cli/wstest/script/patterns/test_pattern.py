@@ -1,7 +1,7 @@
 """What a pattern may look like, and where one that cannot be read goes wrong."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.patterns.pattern import MAX_DEPTH, parse_pattern
@@ -81,6 +81,7 @@ def test_a_regex_that_will_mean_something_else_one_day_is_no_mistake() -> None:
     assert parse_pattern("/[[a]/").source == "/[[a]/"
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(alphabet='{}[]",:<>/$.0int ab\\'))
 def test_reading_raises_nothing_but_its_own_error(text: str) -> None:
     mistake: SourceError | None = None

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.script.patterns.pattern import scan_string
@@ -41,6 +41,7 @@ def test_a_name_without_a_value_is_named() -> None:
     assert caught.value.name == "who"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_quoted_can_be_seen_and_means_itself(text: str) -> None:
     quoted = quote(text)

@@ -26,13 +26,8 @@ class Lifecycle(logging.Filter):
     """Leaves out what uvicorn says about itself: its start and stop are reported by us, in our own words.
 
     What stays at INFO is one line for each request and each opening handshake; warnings and errors stay, but for the
-    traceback of a handler that was cancelled because the server stops. That some were is told only when `drains`: with
-    the short grace of a reload it is the ordinary end of every handler that waits for something else than a message.
+    traceback of a handler that was cancelled because the server stops.
     """
-
-    def __init__(self, *, drains: bool) -> None:
-        super().__init__()
-        self.drains = drains
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
@@ -41,12 +36,10 @@ class Lifecycle(logging.Filter):
             return True
         if record.levelno == logging.INFO:
             return '"WebSocket %s"' in str(record.msg)
-        if str(record.msg).startswith("Cancel %s running task"):
-            return self.drains and record.args != (0,)  # none: a peer alone overstayed the grace
         return not str(record.msg).startswith("Application startup failed")
 
 
-def logging_config(*, colour: bool, level: str, drains: bool) -> dict[str, Any]:
+def logging_config(*, colour: bool, level: str) -> dict[str, Any]:
     """The dictConfig for uvicorn's loggers and lihil's, all to stderr; the app's own loggers are left alone."""
     threshold = "DEBUG" if level == "trace" else level.upper()
     logger = {"handlers": ["stderr"], "level": threshold, "propagate": False}
@@ -57,7 +50,7 @@ def logging_config(*, colour: bool, level: str, drains: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"safe": {"()": SafeFormatter, "colour": colour}},
-        "filters": {"lifecycle": {"()": Lifecycle, "drains": drains}},
+        "filters": {"lifecycle": {"()": Lifecycle}},
         "handlers": {"stderr": handler},
         "loggers": {"uvicorn": dict(logger), "lihil": dict(logger)},
     }

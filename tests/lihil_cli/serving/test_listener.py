@@ -5,7 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from lihil_cli.devserver.listener import (
+from lihil_cli.errors import CliError
+from lihil_cli.serving.listener import (
     bind_refusal,
     chosen_port,
     dial_host,
@@ -13,7 +14,6 @@ from lihil_cli.devserver.listener import (
     join_address,
     open_listener,
 )
-from lihil_cli.errors import CliError
 
 
 def test_port_0_takes_a_free_port_and_clients_can_connect_at_once() -> None:

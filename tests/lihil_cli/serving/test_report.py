@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lihil_cli.devfile import find_dev_file
-from lihil_cli.devserver.report import Place, say, show_banner, traces, warn_if_open
+from lihil_cli.serving.report import Place, say, show_banner, traces, warn_if_open
 
 
 class Terminal(io.StringIO):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lihil_cli.devserver.logs import Lifecycle, SafeFormatter, logging_config
+from lihil_cli.serving.logs import Lifecycle, SafeFormatter, logging_config
 
 
 def record(message: str, *values: object, name: str = "uvicorn.error", level: int = logging.INFO) -> logging.LogRecord:
@@ -60,18 +60,7 @@ def test_with_colour_an_ordinary_line_stays_plain() -> None:
 def test_requests_and_trouble_are_shown_and_what_the_server_does_with_itself_is_not(
     line: logging.LogRecord, shown: bool
 ) -> None:
-    assert Lifecycle(drains=True).filter(line) is shown
-
-
-@pytest.mark.parametrize("drains", [True, False])
-def test_cancelled_handlers_are_told_where_they_had_time_to_end(drains: bool) -> None:
-    line = record("Cancel %s running task(s), timeout graceful shutdown exceeded", 2, level=logging.ERROR)
-    assert Lifecycle(drains=drains).filter(line) is drains
-
-
-def test_that_no_handler_had_to_be_cancelled_is_no_news() -> None:
-    line = record("Cancel %s running task(s), timeout graceful shutdown exceeded", 0, level=logging.ERROR)
-    assert not Lifecycle(drains=True).filter(line)
+    assert Lifecycle().filter(line) is shown
 
 
 @pytest.mark.parametrize(
@@ -79,7 +68,7 @@ def test_that_no_handler_had_to_be_cancelled_is_no_news() -> None:
     [("info", "INFO", True), ("warning", "WARNING", True), ("debug", "DEBUG", False), ("trace", "DEBUG", False)],
 )
 def test_debugging_shows_what_is_left_out_otherwise(level: str, threshold: str, filtered: bool) -> None:
-    config: dict[str, Any] = logging_config(colour=False, level=level, drains=True)
+    config: dict[str, Any] = logging_config(colour=False, level=level)
     assert config["loggers"]["uvicorn"]["level"] == threshold
     assert config["loggers"]["lihil"]["level"] == threshold
     assert ("filters" in config["handlers"]["stderr"]) is filtered

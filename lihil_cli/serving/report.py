@@ -4,40 +4,51 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
-from lihil_cli.devserver.listener import dial_host, is_loopback, join_address
+from lihil_cli.serving.listener import dial_host, is_loopback, join_address
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens and what it serves, for the banner and for dev.json."""
+    """Where a server listens and what it serves, for the banner and for dev.json. `uds` stands for host and port."""
 
     app: str
     host: str
     port: int
     root: Path
+    uds: Path | None = None
+    tls: bool = False
 
     @property
     def url(self) -> str:
-        """The URL to open on this machine."""
-        return f"http://{join_address(dial_host(self.host), self.port)}"
+        """The URL to open on this machine; of a Unix socket its path, as nginx writes it."""
+        if self.uds is not None:
+            return f"unix:{self.uds}"
+        return f"http{'s' if self.tls else ''}://{join_address(dial_host(self.host), self.port)}"
 
 
 def say(text: str, *, sgr: str = "") -> None:
-    """One message of the server's, made safe for a terminal; in the colour `sgr` where colour is allowed."""
+    """One message of the server's, made safe for a terminal; in the colour `sgr` where colour is allowed.
+
+    A terminal that is gone takes nobody with it.
+    """
     line = escape_terminal(text)
-    line = f"\x1b[{sgr}m{line}\x1b[0m" if sgr and colour_allowed(sys.stderr) else line
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+    _write(f"\x1b[{sgr}m{line}\x1b[0m" if sgr and colour_allowed(sys.stderr) else line)
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
 
 
 def warn_if_open(place: Place) -> None:
     """A warning when other machines can reach the server."""
-    if not is_loopback(place.host):
+    if place.uds is None and not is_loopback(place.host):
         say(f"warning: listening on {place.host}: every machine that can reach this one can use the app")
 
 
@@ -46,7 +57,7 @@ def show_banner(place: Place, notes: Sequence[str] = ()) -> None:
     bold, plain = ("\x1b[1m", "\x1b[0m") if colour_allowed(sys.stderr) else ("", "")
     app, url, *rest = map(escape_terminal, (place.app, place.url, *notes, "Ctrl-C stops it"))
     lines = [f"lihil serves {app}", f"  {bold}{url}{plain}", *(f"  {note}" for note in rest)]
-    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+    _write("\n".join(lines))
 
 
 class Traces:
@@ -56,10 +67,10 @@ class Traces:
         self._root = place.root
         self._record = DevFile(
             pid=os.getpid(),
-            host=dial_host(place.host),
+            host="" if place.uds else dial_host(place.host),
             port=place.port,
-            tls=False,
-            uds=None,
+            tls=place.tls,
+            uds=None if place.uds is None else str(place.uds),
             app=place.app,
             generation=1,
             token=secrets.token_urlsafe(32),

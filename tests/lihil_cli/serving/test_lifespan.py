@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lihil import Lihil, WebSocket, WebSocketRoute
-from lihil_cli.devserver.lifespan import WatchedApp
+from lihil_cli.serving.lifespan import WatchedApp
 
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]

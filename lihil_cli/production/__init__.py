@@ -1,0 +1,1 @@
+"""Serving in production: one process, or a pool of them that is kept up."""

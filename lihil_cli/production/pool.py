@@ -1,0 +1,208 @@
+"""The shell around `supervisor`: starts processes, listens to them and to signals, and does what it decides."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TypeAlias
+
+from lihil_cli.errors import ExitCode
+from lihil_cli.production.supervisor import (
+    Action,
+    Announce,
+    Ask,
+    Ended,
+    Event,
+    Finish,
+    Kill,
+    Limits,
+    NotStarted,
+    Ready,
+    Restart,
+    Say,
+    Start,
+    Started,
+    Stop,
+    Supervisor,
+    Tick,
+)
+from lihil_cli.production.worker import run_worker
+from lihil_cli.serving.interrupts import interrupts_held
+from lihil_cli.serving.orders import Order
+from lihil_cli.serving.report import Place, say, show_banner
+from lihil_cli.serving.server import Plan
+
+KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL  # Windows ends a process at once for either
+
+Events: TypeAlias = "SimpleQueue[Event]"
+
+
+def serve_pool(plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> ExitCode:
+    """Keep a pool of processes serving until a signal; SIGHUP restarts them one after the other.
+
+    Returns 0 after SIGINT and 143 after SIGTERM, 1 when the app cannot be served (its worker has said why).
+    """
+    return _Pool(plan, listener, place, limits).run()
+
+
+class _Pool:
+    def __init__(self, plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> None:
+        self._plan = plan
+        self._listener = listener
+        self._place = place
+        self._supervisor = Supervisor(limits)
+        self._events: Events = SimpleQueue()
+        self._crew: dict[int, WorkerProcess] = {}
+        self._actions: deque[Action] = deque()
+        self._outcome: ExitCode | None = None
+        self._signal = 0  # the first that asked for the end
+        self._has_terminal = _can_open_terminal()
+
+    def run(self) -> ExitCode:
+        with self._signals_heard():
+            self._actions.extend(self._supervisor.begin())
+            self._act()
+            while self._outcome is None:
+                self._hear(self._next_event())
+                self._act()
+        return self._outcome
+
+    def _next_event(self) -> Event:
+        due = self._supervisor.due
+        try:
+            return self._events.get(timeout=None if due is None else max(due - time.monotonic(), 0))
+        except Empty:
+            return Tick()
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Ended):
+            self._crew.pop(event.pid, None)
+        self._actions.extend(self._supervisor.handle(event, time.monotonic()))
+
+    def _act(self) -> None:
+        while self._actions:
+            self._do(self._actions.popleft())
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Start():
+                self._hear(self._start())
+            case Ask(pid, way):
+                self._crew[pid].ask(way)
+            case Kill(pid):
+                self._crew[pid].kill()
+            case Say(text):
+                say(text)
+            case Announce(notes):
+                show_banner(self._place, notes)
+            case Finish(failed):
+                self._outcome = ExitCode.FAILED if failed else self._code
+
+    def _start(self) -> Event:
+        try:
+            worker = WorkerProcess(self._plan, self._listener, self._events)
+        except OSError as error:
+            return NotStarted(error.strerror or str(error))
+        self._crew[worker.pid] = worker
+        return Started(worker.pid)
+
+    @contextmanager
+    def _signals_heard(self) -> Iterator[None]:
+        """While open, signals arrive as events.
+
+        By way of a thread, because a main thread that is just about to wait does not notice one; a byte in a socket
+        is noticed always.
+        """
+        heard = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP"):
+            heard.append(signal.SIGHUP)
+        near, far = socket.socketpair()
+        with near, far:
+            far.setblocking(False)
+            before = {signum: signal.signal(signum, _ignore) for signum in heard}
+            wakeup = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+            thread = threading.Thread(target=self._hear_signals, args=(near,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(wakeup)
+                for signum, handler in before.items():
+                    signal.signal(signum, handler)
+                far.close()
+                thread.join()
+
+    def _hear_signals(self, near: socket.socket) -> None:
+        while numbers := near.recv(64):
+            for signum in numbers:
+                self._hear_signal(signum)
+
+    def _hear_signal(self, signum: int) -> None:
+        if signum in {signal.SIGINT, signal.SIGTERM} or (self._has_terminal and not _can_open_terminal()):
+            self._signal = self._signal or signum
+            self._events.put(Stop(hurried=signum == signal.SIGINT))
+        else:
+            self._events.put(Restart())
+
+    @property
+    def _code(self) -> ExitCode:
+        """Ctrl-C is how a server is meant to end."""
+        return ExitCode.OK if self._signal == signal.SIGINT else ExitCode.TERMINATED
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """A handler, where SIG_IGN would be inherited by the processes that are started."""
+
+
+def _can_open_terminal() -> bool:
+    """Whether this process has a controlling terminal; SIGHUP says that it has been closed, or is an order, tty(4)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+class WorkerProcess:
+    """One started worker. It tells `events` when it is Ready and when it has Ended. Raises OSError at its birth."""
+
+    def __init__(self, plan: Plan, listener: socket.socket, events: Events) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._link, far_end = spawn.Pipe()
+        self._process = spawn.Process(target=run_worker, args=(plan, listener, far_end))
+        with interrupts_held():
+            self._process.start()
+        far_end.close()  # only the worker holds it now, so that its end is heard here
+        self.pid: int = self._process.pid or 0
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+
+    def _listen(self, events: Events) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                events.put(Ready(self.pid, self._link.recv()))
+        # Only this thread waits for the process: of two that do, one finds it gone and never learns how it ended.
+        self._process.join()
+        events.put(Ended(self.pid, ending(self._process.exitcode or 0)))
+
+    def ask(self, order: Order) -> None:
+        """Ask the worker to end; one that has ended already does not mind."""
+        with suppress(OSError):
+            self._link.send(order.value)
+
+    def kill(self) -> None:
+        """End the worker without asking."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, KILL)
+
+
+def ending(code: int) -> str:
+    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"

@@ -1,0 +1,11 @@
+"""What the parent of a serving process can want of it."""
+
+from enum import Enum
+
+
+class Order(Enum):
+    """How to end: at leisure, for a person who waits, or because another process takes over."""
+
+    STOP = "stop"
+    HURRY = "hurry"
+    REPLACE = "replace"
