@@ -98,6 +98,7 @@ class Desk:
         self.last_sent = ""
         self.last_at: float | None = None  # when the last message arrived
         self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
+        self.had_server = True  # whether the dev server was there when it was looked for last
         self.has_failed = False
         self.is_leaving = False
         self.was_hinted = False

@@ -53,6 +53,8 @@ def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:
     first, *rest = event.lines
     actions = [*desk.note(first, "bad", peer.name), *desk.display(*map(Note, rest))]
     peer.life = Life.IDLE if returns else Life.ENDED
+    if peer.name != FIRST_PEER and not peer.has_been_open:
+        del desk.peers[peer.name]  # a slip in /open is no connection, and no reason for an exit code
     return actions + _after_end(desk, peer)
 
 
@@ -116,15 +118,17 @@ def follow(desk: Desk, event: Reloaded, now: float) -> list[Action]:
         actions += desk.note(f"the new code cannot be served: {first}", "bad")
         actions += desk.display(*map(Note, rest))
     desk.told_error = event.error
+    is_back = not desk.had_server
+    desk.had_server = event.generation is not None
     for peer in desk.peers.values():
-        if not peer.has_been_open or not (peer.life in {Life.RELOADING, Life.WAITING} or _is_idle(peer)):
-            continue
         if event.generation is None and peer.life is Life.RELOADING:
             peer.wait(now)
-        elif event.generation is not None and event.generation != peer.generation:
+        elif event.generation is not None and _wants_code(peer, event.generation, is_back=is_back):
             actions += desk.connect(peer)
     return actions
 
 
-def _is_idle(peer: Peer) -> bool:
-    return peer.life is Life.IDLE and peer.follows_code
+def _wants_code(peer: Peer, generation: int, *, is_back: bool) -> bool:
+    """Whether what the dev server serves now is a reason to connect; a server that is new counts from 1 again."""
+    is_new = is_back or (peer.has_been_open and generation != peer.generation)
+    return is_new and (peer.life in {Life.RELOADING, Life.WAITING} or (peer.life is Life.IDLE and peer.follows_code))

@@ -188,3 +188,28 @@ def test_a_dev_server_that_changes_is_nothing_to_a_connection_the_user_dropped(b
     bench.type("/drop")
     bench.lose()
     assert bench.do(Reloaded(9)) == []
+
+
+def test_a_further_connection_that_never_was_changes_nothing(bench: Bench) -> None:
+    bench.type("/open bob ftp://h")
+    bench.fail("'ftp' is no scheme of a WebSocket address", code=2, peer="bob")
+    assert bench.shown == ["✗ bob: 'ftp' is no scheme of a WebSocket address"]
+    assert (bench.repl.marker, bench.desk.current) == ("", "ws")
+    bench.close(1000)
+    assert bench.code == 0
+
+
+def test_a_dev_server_that_comes_is_connected_to_at_once(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.fail("no server", absent=True)
+    assert bench.do(Reloaded(None)) == []
+    assert bench.do(Reloaded(1)) == [Watch(closely=False), Connect("ws")]
+
+
+def test_a_dev_server_that_was_started_anew_counts_from_one_again(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.open(generation=1)
+    bench.close(1001)
+    assert bench.do(Reloaded(1)) == []  # its file is there for a moment longer than it is
+    assert bench.do(Reloaded(None)) == []
+    assert bench.do(Reloaded(1)) == [Watch(closely=False), Connect("ws")]

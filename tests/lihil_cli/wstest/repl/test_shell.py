@@ -181,6 +181,19 @@ def test_a_crash_of_the_handler_is_shown_with_its_place(serve: Serve, sit: Sit) 
     assert person.end() == 5
 
 
+def test_a_dev_server_that_is_stopped_and_started_is_talked_to_again(serve: Serve, sit: Sit, tmp_path: Path) -> None:
+    first = serve(CHAT, "--reload")
+    person = sit(100, "/chat/general")
+    person.wait_for(has_prompt)
+    person.type("half")
+    first.process.terminate()
+    person.wait_for(shows("⚑ closed by server 1001 (going away)"))
+    first.ends()
+    serve(CHAT, "--reload")  # on another port
+    person.wait_for(shows("⟳ reconnected after "))
+    person.wait_for(ends_with_prompt("half", 100))
+
+
 # What may go wrong
 
 
