@@ -91,6 +91,7 @@ class PlainLines:
                     self._open += "\n"
         except ValueError as error:
             self._write(f"{error}\n")
+            self._splitter = RecordSplitter()
         if chunk:
             self._reader.resume()
         else:
