@@ -66,7 +66,7 @@ def test_a_connection_is_told_from_its_handshake_to_its_end(servers: Servers) ->
 
 
 def test_what_cannot_be_sent_is_told_and_the_rest_goes_on(servers: Servers) -> None:
-    sent = [Send("ws", "\ud800"), SendPong("ws", b"x"), Send("ws", "ok"), Send("ws", "more")]
+    sent: list[Outgoing] = [Send("ws", "\ud800"), SendPong("ws", b"x"), Send("ws", "ok"), Send("ws", "more")]
     events = run(servers.websocket(echo_two), *sent)
     assert [type(event) for event in events] == [Opened, Told, Received, Received, Closed]
 
