@@ -40,7 +40,6 @@ from lihil_cli.serving.logs import logging_config
 from lihil_cli.serving.tls import Certificate, context_factory
 
 # A reload is a person who waits, and so is Ctrl-C.
-PATIENCE_S = 0.1
 RELOAD_GRACE_S = 0.5
 STOP_GRACE_S = 0.3
 _ORPHAN_GRACE_S = 0.8
@@ -236,7 +235,7 @@ class _Worker:
     async def _end(self, close: Close, grace_s: float) -> None:
         await self._service.close()
         self._count_sockets(close)
-        await self._service.say_goodbye(close, patience_s=PATIENCE_S, grace_s=grace_s)
+        await self._service.say_goodbye(close, grace_s=grace_s)
         await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})
