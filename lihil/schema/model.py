@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lihil.binding.signature import MessageTypes
 from lihil.di.node import name_of, place_of
 from lihil.params.decode import type_words
 from lihil.params.spec import MISSING, OMITTED, ParamSpec
 from lihil.routing.route import Endpoint
+from lihil.schema.messages import MessageModel, describe_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class RouteModel:
 
     `problems` says what keeps the app from starting with this handler. `receives` and `sends` are the types of a typed
     WebSocket's messages, seen from the app; "" for one that is not typed, and for a listener that never replies.
+    `messages` are the kinds of object among them.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class RouteModel:
     problems: tuple[str, ...] = ()
     receives: str = ""
     sends: str = ""
+    messages: tuple[MessageModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,14 @@ def _route(endpoint: Endpoint) -> RouteModel:
         problems=tuple(str(problem) for problem in signature.problems),
         receives=_words(signature.messages and signature.messages.receives),
         sends=_words(signature.messages and signature.messages.sends),
+        messages=tuple(_messages(signature.messages)),
     )
+
+
+def _messages(types: MessageTypes | None) -> Iterator[MessageModel]:
+    if types is not None:
+        yield from describe_messages("receives", types.receives)
+        yield from describe_messages("sends", types.sends)
 
 
 def _words(kind: Any) -> str:

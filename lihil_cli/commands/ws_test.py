@@ -46,6 +46,7 @@ def ws_test(  # noqa: PLR0913 - one argument per option
     count: o.Count = None,
     until: o.Until = None,
     expect: o.Expects = None,
+    reconnect: o.Reconnect = None,
     timeout: o.Timeout = None,
     linger: o.Linger = None,
     ok_close: o.OkClose = None,

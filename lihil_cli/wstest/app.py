@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.wstest.events import (
     Action,
     Close,
     Closed,
-    Echo,
     Event,
     Given,
     InputEnded,
@@ -49,17 +48,10 @@ from lihil_cli.wstest.reporting import Form, Reporter
 from lihil_cli.wstest.session import Options, Session, State
 from lihil_cli.wstest.steps import Step, read_step
 from lihil_cli.wstest.target import Target
-from lihil_cli.wstest.terminal import MARKER, Screen, Streams
+from lihil_cli.wstest.terminal import Screen, Streams
 from lihil_cli.wstest.words import frame_line, open_line
 
-if TYPE_CHECKING:
-    # prompt_toolkit comes with it, which nobody should wait for before the handshake.
-    from lihil_cli.wstest.prompt import Prompt
-
-_KEEPALIVE_S = 20.0
 _CRASHES = frozenset({1006, 1011})
-# The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
-_PROMPT_END_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +86,7 @@ class Settings:
     is_forced: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    reconnects: bool = True
 
 
 def hold_conversation(settings: Settings, streams: Streams) -> int:
@@ -122,6 +115,8 @@ def run_briefly(work: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
 async def _converse(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
     async with _opened_place(settings, screen) as target:
+        if streams.are_interactive and settings.piping.is_default:
+            return await _sit_down(replace(settings, target=target), streams)
         conversation = _Conversation(replace(settings, target=target), streams, screen)
         try:
             return await conversation.hold()
@@ -132,6 +127,22 @@ async def _converse(settings: Settings, streams: Streams) -> int:
             return ExitCode.REFUSED
         finally:
             conversation.close()
+
+
+async def _sit_down(settings: Settings, streams: Streams) -> int:
+    """The terminal's own way to talk."""
+    from lihil_cli.wstest.repl.shell import Visit, hold_terminal
+
+    visit = Visit(
+        settings.target,
+        settings.handshake,
+        settings.options,
+        settings.folder,
+        place=settings.place,
+        reconnects=settings.reconnects,
+        frames=settings.piping.frames,
+    )
+    return await hold_terminal(visit, streams)
 
 
 @asynccontextmanager
@@ -157,8 +168,7 @@ class _Conversation:
         self._streams = streams
         self._screen = screen
         self._loop = asyncio.get_running_loop()
-        self._is_interactive = streams.are_interactive and settings.piping.is_default
-        self._session = Session(replace(settings.options, interactive=self._is_interactive), self._loop.time())
+        self._session = Session(settings.options, self._loop.time())
         self._reporter = Reporter(
             screen, settings.piping.form, for_people=streams.stdout_is_tty, on_broken=self._break_output
         )
@@ -172,8 +182,6 @@ class _Conversation:
         piping = settings.piping
         self._splitter = RecordSplitter(by_nul=piping.framing == "nul", keeps_cr=piping.is_binary)
         self._source: Source | None = None
-        self._prompt: Prompt | None = None
-        self._typing: asyncio.Task[None] | None = None
 
     async def tell_refusal(self, error: RefusedError) -> None:
         """Say everything about a refused handshake on standard error."""
@@ -212,10 +220,7 @@ class _Conversation:
         settings = self._settings
         if settings.handshake.tls.insecure and settings.target.is_secure:
             self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
-        handshake = settings.handshake
-        if self._is_interactive and handshake.ping_interval_s is None:
-            handshake = replace(handshake, ping_interval_s=_KEEPALIVE_S)
-        opening = self._loop.create_task(open_connection(settings.target, handshake, self._screen.print_note))
+        opening = self._loop.create_task(open_connection(settings.target, settings.handshake, self._screen.print_note))
         self._arm()
         waited: set[asyncio.Future[Any]] = {opening, self._ended}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -231,18 +236,16 @@ class _Conversation:
             connection.on_frame = self._show_frame
         connect_s, url = self._reporter.t, self._settings.target.shown
         self._reporter.publish(lambda output, _: output.opened(connect_s, url, connection.subprotocol, connect_s))
-        if self._settings.is_verbose and not self._is_interactive:
+        if self._settings.is_verbose:
             self._screen.print_note(open_line(connection, connect_s))
         self._spawn(self._receive(connection))
         self._spawn(self._send(connection))
-        self._feed(Opened(self._about(connection)))
+        self._feed(Opened())
         self._begin_input()
 
     def _begin_input(self) -> None:
         piping = self._settings.piping
-        if self._is_interactive:
-            self._typing = self._spawn(self._read_prompt())
-        elif piping.replay is not None:
+        if piping.replay is not None:
             self._source = Replay(piping.replay, self._take_replayed)
         elif self._settings.options.listen:
             return
@@ -255,17 +258,10 @@ class _Conversation:
         self._screen.print_note(frame_line(frame))
 
     async def _tear_down(self, connection: Connection) -> None:
-        if self._prompt is not None and self._typing is not None:
-            self._prompt.stop()
-            await asyncio.wait({self._typing}, timeout=_PROMPT_END_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await connection.drop()
-
-    def _about(self, connection: Connection) -> str:
-        chosen = f", subprotocol {connection.subprotocol}" if connection.subprotocol else ""
-        return f"connected to {self._settings.target.shown}{chosen}; /help for commands, Ctrl-D to leave"
 
     # Events in
 
@@ -334,28 +330,14 @@ class _Conversation:
         self._wants_more = True
         self._ask_for_more()
 
-    async def _read_prompt(self) -> None:
-        """Take lines from the prompt for as long as they can be sent."""
-        make_prompt = await asyncio.to_thread(_load_prompt)
-        from lihil_cli.wstest.history import open_history
-
-        prompt = make_prompt(MARKER, open_history(self._settings.folder))
-        self._prompt = prompt
-        self._screen.divert(prompt.print_above)
-        try:
-            with prompt.keys():
-                while self._session.state is State.OPEN:
-                    self._feed(await prompt.next_event())
-        finally:
-            prompt.flush()
-            self._screen.divert(None)
-
     def _note_interrupt(self) -> None:
         self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
         self._interrupts.settle()
         self._feed(Interrupted())
+        if self._session.state is not State.OPEN:
+            self._interrupts.expect_end()
 
     def _break_output(self, error: OSError) -> None:
         self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))
@@ -387,8 +369,6 @@ class _Conversation:
                 self._outbox.put_nowait(action)  # one queue, so that a close never overtakes a message
             case Print(payload, number):
                 self._reporter.show(payload, number)
-            case Echo(text):
-                self._reporter.guard(lambda: self._screen.print_echo(text))
             case Note(text):
                 self._screen.print_note(text)
             case _:
@@ -433,9 +413,3 @@ class _Conversation:
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._ended.done():
             self._ended.set_exception(error)
-
-
-def _load_prompt() -> "type[Prompt]":
-    from lihil_cli.wstest.prompt import Prompt
-
-    return Prompt

@@ -69,6 +69,7 @@ class Given:
     count: int | None
     until: str | None
     expect: list[str] | None
+    reconnect: bool | None
     timeout: float | None
     linger: float | None
     ok_close: list[int] | None
@@ -97,11 +98,14 @@ def carry_out(given: Given, folder: Path) -> int:
     if is_script:
         return _play(given, handshake, asked, folder)
     options, piping = _options_of(given), _piping_of(given)
-    place = locate(given.target or "/", asked, folder, query=extras.query)
+    streams = process_streams()
+    # Who sits at a terminal can start the server now; in a pipe nobody can.
+    waits = streams.are_interactive and piping.is_default and given.reconnect is not False and not given.routes
+    place = locate(given.target or "/", asked, folder, query=extras.query, waits=waits)
     if given.routes:
         from lihil_cli.wstest.examine import list_routes
 
-        return list_routes(place, process_streams())
+        return list_routes(place, streams)
     settings = Settings(
         place.target,
         handshake,
@@ -112,8 +116,9 @@ def carry_out(given: Given, folder: Path) -> int:
         is_forced=given.force,
         is_quiet=given.quiet,
         is_verbose=given.verbose,
+        reconnects=given.reconnect is not False,
     )
-    return _mode_of(given)(settings, process_streams())
+    return _mode_of(given)(settings, streams)
 
 
 def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int:

@@ -11,16 +11,7 @@ from lihil_cli.wstest.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The handshake is done; `about` says to whom, for the screen."""
-
-    about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line was typed at the prompt."""
-
-    text: str
+    """The handshake is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +76,7 @@ class Tick:
 
 
 Event: TypeAlias = (
-    Opened | Line | Given | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
+    Opened | Given | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
 )
 
 
@@ -123,13 +114,6 @@ class Print:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
-    """Show a line that was sent."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """Tell the user something; the text may hold what the server wrote."""
 
@@ -143,4 +127,4 @@ class Exit:
     code: int
 
 
-Action: TypeAlias = Send | Ping | Close | Print | Echo | Note | Exit
+Action: TypeAlias = Send | Ping | Close | Print | Note | Exit

@@ -80,11 +80,15 @@ class RefusedError(Exception):
 
 
 class CannotConnectError(Exception):
-    """No connection: refused, unknown host, TLS, no answer in time. `hint` says what might help."""
+    """No connection: refused, unknown host, TLS, no answer in time. `hint` says what might help.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    `is_absent` means that nobody listens there, which a server that starts in a moment would change.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, is_absent: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
+        self.is_absent = is_absent
 
 
 class HungUpError(Exception):

@@ -39,7 +39,7 @@ class Located:
     """Where a conversation goes. With `app` it is to be called in this process; "" stands for the project's own.
 
     `server` is the dev server where that is the one, `schema` the file in which it keeps the app's routes, `how` says
-    how the place was found.
+    how the place was found. `is_awaited` means that nothing is there yet.
     """
 
     target: Target
@@ -48,6 +48,7 @@ class Located:
     root: Path = Path()
     server: DevFile | None = None
     schema: Path | None = None
+    is_awaited: bool = False
 
 
 def locate(
@@ -57,11 +58,12 @@ def locate(
     *,
     query: Sequence[tuple[str, str]] = (),
     environ: Mapping[str, str] = os.environ,
+    waits: bool = False,
 ) -> Located:
     """Settle where `text` leads: what it says itself, an option, the dev server, a setting, port 8000, the app itself.
 
     Raises CliError: USAGE for two answers to one question or a target that is none, CANNOT_CONNECT where nothing is
-    there to talk to.
+    there to talk to, unless the caller `waits` for a server.
     """
     text = add_query(text, query)
     named = [name for name in ("app", "url", "port", "uds") if getattr(place, name) is not None]
@@ -80,7 +82,7 @@ def locate(
         return _known(running_target(server, text), how, server, folder)
     if base := environ.get("LIHIL_URL"):
         return _known(based_target(base, text), "LIHIL_URL", server, folder)
-    return _usual(text, folder, environ)
+    return _usual(text, folder, environ, waits=waits)
 
 
 def find_schema(start: Path) -> Path | None:
@@ -90,7 +92,7 @@ def find_schema(start: Path) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def _usual(text: str, folder: Path, environ: Mapping[str, str]) -> Located:
+def _usual(text: str, folder: Path, environ: Mapping[str, str], *, waits: bool) -> Located:
     """Where `lihil run` would listen, if something does; else the project's app in this process."""
     from lihil_cli.settings import resolve_settings
 
@@ -100,6 +102,8 @@ def _usual(text: str, folder: Path, environ: Mapping[str, str]) -> Located:
     if port and _answers(host, port, None):
         return Located(target, "something listens there")
     if settings.app.value is None and not _has_app(settings.root):
+        if waits:
+            return Located(target, "nothing listens there yet", is_awaited=True)
         message = f"no server listens on {target.address}, and {settings.root} holds no app to run in this process"
         raise CliError(
             f"{message}; start the server with `lihil run`, or name the app: --app main:app",

@@ -115,7 +115,9 @@ async def _attempt(target: Target, handshake: Handshake) -> WireConnection | Ref
     except UnicodeError:  # a name that no encoding for host names takes
         raise CannotConnectError(f"cannot find {target.address}: it is no host name") from None
     except OSError as error:
-        raise CannotConnectError(f"cannot connect to {target.address}: {reason_of(error)}") from None
+        reason = reason_of(error)
+        is_absent = reason == "connection refused" or isinstance(error, FileNotFoundError)
+        raise CannotConnectError(f"cannot connect to {target.address}: {reason}", is_absent=is_absent) from None
     except HungUpError:
         raise CannotConnectError(f"{target.address} hung up without an answer") from None
     except (HandshakeError, HeadError) as error:

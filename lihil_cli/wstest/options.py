@@ -175,6 +175,15 @@ Linger: TypeAlias = Annotated[
     float | None,
     _seconds("--linger", group=_STOPPING, text="Leave when input has ended and nothing came for this long."),
 ]
+Reconnect: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--reconnect/--no-reconnect",
+        help="Connect again when the server reloads or goes away; the rule on a terminal.",
+        show_default=False,
+        rich_help_panel=_STOPPING,
+    ),
+]
 OkClose: TypeAlias = Annotated[
     list[int] | None,
     typer.Option(

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lihil_cli.framework import defer_framework
+from lihil_cli.wstest.message_types import MessageType, read_message_types
 
 defer_framework()
 
@@ -39,7 +40,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route of the app. `receives` and `sends` are the types of its messages, "" where they are not declared."""
+    """A route of the app. `receives` and `sends` are the types of its messages, "" where they are not declared.
+
+    `messages` are the kinds of objects that it receives.
+    """
 
     kind: str
     path: str
@@ -49,6 +53,7 @@ class Route:
     params: tuple[Param, ...]
     receives: str = ""
     sends: str = ""
+    messages: tuple[MessageType, ...] = ()
 
     @property
     def usage(self) -> str:
@@ -77,6 +82,11 @@ class Schema:
     @property
     def websockets(self) -> tuple[Route, ...]:
         return tuple(route for route in self.routes if route.kind == _WEBSOCKET)
+
+    def messages_to(self, target: str) -> tuple[MessageType, ...]:
+        """The messages that the route of a path or URL takes, as far as they have types."""
+        found = self.find(unquote(urlsplit(target).path))
+        return () if found is None else found[0].messages
 
     def find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         """The WebSocket route for a decoded path, and what the path says for its parameters."""
@@ -137,6 +147,7 @@ def _parse_route(content: Mapping[str, Any]) -> Route:
         params=tuple(params),
         receives=str(content.get("receives", "")),
         sends=str(content.get("sends", "")),
+        messages=tuple(read_message_types(content.get("messages", ()))),
     )
 
 

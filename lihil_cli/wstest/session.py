@@ -17,19 +17,16 @@ from typing import ClassVar
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest import steps
 from lihil_cli.wstest.close_codes import NORMAL, meaning_of
-from lihil_cli.wstest.commands import HELP, Explain, Leave, Measure, Say, parse_line
 from lihil_cli.wstest.events import (
     Action,
     Close,
     Closed,
-    Echo,
     Event,
     Exit,
     Given,
     InputEnded,
     InputFailed,
     Interrupted,
-    Line,
     Note,
     Opened,
     OutputBroken,
@@ -69,7 +66,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the conversation is held. With `interactive` lines are read as commands and echoed.
+    """How the conversation is held.
 
     It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
     order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
@@ -77,7 +74,6 @@ class Options:
     With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
     """
 
-    interactive: bool = False
     messages: tuple[str | bytes, ...] = ()
     limit: int | None = None
     timeout_s: float | None = None
@@ -137,7 +133,7 @@ class Session:
     def _linger_until(self) -> float | None:
         """When to leave because nothing comes any more; None where that is no reason."""
         options = self.options
-        if not self._is_exhausted or options.listen or options.interactive:
+        if not self._is_exhausted or options.listen:
             return None
         if options.linger_s is not None:
             return self._linger_from + options.linger_s
@@ -161,9 +157,7 @@ class Session:
     def _open(self, event: Opened, now: float) -> list[Action]:
         self.state = State.OPEN
         self._linger_from = now
-        actions: list[Action] = [Note(event.about)] if self.options.interactive else []
-        for message in self.options.messages:
-            actions += self._say(message)
+        actions: list[Action] = [Send(message) for message in self.options.messages]
         self._input_ended = self.options.listen
         for held in self._held:
             actions += self.handle(held, now)
@@ -183,21 +177,6 @@ class Session:
 
     # OPEN
 
-    def _read_line(self, event: Line, now: float) -> list[Action]:
-        if not event.text:
-            return []  # Enter on an empty prompt is a habit, not a message
-        command = parse_line(event.text)
-        match command:
-            case Say(text):
-                return self._say(text)
-            case Leave(code, reason):
-                return self._start_close(now, code, reason)
-            case Measure():
-                return [Ping()]
-            case Explain():
-                return [Note(line) for line in HELP]
-        return [Note(command.message)]
-
     def _take_step(self, event: Given, now: float) -> list[Action]:
         self._linger_from = now
         self._steps.append(event.step)
@@ -209,7 +188,7 @@ class Session:
         while self._steps and self._blocked_until is None and self.state is State.OPEN:
             match self._steps.popleft():
                 case steps.Say(payload):
-                    actions += self._say(payload)
+                    actions.append(Send(payload))
                 case steps.Measure(payload):
                     actions.append(Ping(payload))
                 case steps.Leave(code, reason):
@@ -232,8 +211,6 @@ class Session:
         self._blocked_until = now + expected.within_s
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
-        if self.options.interactive:
-            return self._start_close(now)
         self._input_ended = True
         self._linger_from = now
         return self._stop_when_met(now)
@@ -258,8 +235,6 @@ class Session:
     def _meet(self, payload: str | bytes, now: float) -> list[Action]:
         """What the step that waits makes of a message; without one it is kept for a step still to come."""
         if self._awaited is None:
-            if self.options.interactive:
-                return []
             self._kept.append(payload)
             self._kept_bytes += len(payload)
             while self._kept_bytes > _KEPT_BYTES or len(self._kept) > _KEPT_MESSAGES:
@@ -336,7 +311,7 @@ class Session:
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
         if event.by == "nobody":
             return self._end_unanswered()
-        if self._interrupted and not self.options.interactive:
+        if self._interrupted:
             return self._end(ExitCode.INTERRUPTED, f"interrupted; {describe_close(event)}")
         is_bad = event.by == "server" and not self._is_good(event.code)
         return self._end(ExitCode.ENDED_BADLY if is_bad else ExitCode.OK, describe_close(event))
@@ -349,11 +324,6 @@ class Session:
         return self._end_unanswered()
 
     # Steps that several rules share
-
-    def _say(self, payload: str | bytes) -> list[Action]:
-        if self.options.interactive and isinstance(payload, str):
-            return [Echo(payload), Send(payload)]
-        return [Send(payload)]
 
     def _is_good(self, code: int) -> bool:
         return code in _CLEAN or code in self.options.ok_codes
@@ -388,7 +358,6 @@ class Session:
         (State.CONNECTING, InputFailed): _hold,
         (State.CONNECTING, Interrupted): _give_up,
         (State.CONNECTING, Tick): _expire_connecting,
-        (State.OPEN, Line): _read_line,
         (State.OPEN, Given): _take_step,
         (State.OPEN, InputEnded): _end_input,
         (State.OPEN, InputFailed): _refuse_input,

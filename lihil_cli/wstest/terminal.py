@@ -2,16 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import UnsupportedOperation
 from typing import BinaryIO, TextIO
 
 from lihil_cli.console import escape_terminal
-
-MARKER = "> "
-"""Stands before what is sent, on the screen and in the prompt."""
 
 _IN = "< "  # stands before every line that was received, so that none can pass for one of ours
 _MAX_LINES = 50
@@ -56,34 +52,22 @@ def _is_tty(stream: TextIO | None) -> bool:
 
 
 class Screen:
-    """Writes messages and notes. While a prompt stands, `divert` sends the terminal's share above it."""
+    """Writes messages and notes."""
 
     def __init__(self, streams: Streams, *, is_quiet: bool = False) -> None:
         self._streams = streams
         self._is_quiet = is_quiet
-        self._above: Callable[[str], object] | None = None
-
-    def divert(self, above: Callable[[str], object] | None) -> None:
-        """Give text for the terminal to `above` from now on; None ends that."""
-        self._above = above
 
     def print_message(self, payload: str | bytes) -> None:
         """Show a message that arrived on a terminal, prefixed and escaped. Raises OSError."""
         lines = display_lines(payload)
         self._write_terminal("".join(f"{_IN}{line}\n" for line in lines))
 
-    def print_echo(self, text: str) -> None:
-        """Show a line that was sent, which only a terminal needs. Raises OSError."""
-        self._write_terminal("".join(f"{MARKER}{line}\n" for line in _text_lines(text)))
-
     def print_note(self, text: str) -> None:
         """Tell the user something on standard error; a stream that is gone is no reason to stop."""
         if self._is_quiet:
             return
         line = escape_terminal(text, keep_newlines=False) + "\n"
-        if self._above is not None and self._streams.stderr_is_tty:
-            self._above(line)
-            return
         with suppress(OSError):
             self._write(self._streams.stderr, line.encode(self._streams.encoding, "backslashreplace"))
 
@@ -108,9 +92,6 @@ class Screen:
         os.close(nowhere)
 
     def _write_terminal(self, text: str) -> None:
-        if self._above is not None:
-            self._above(text)
-            return
         self._write(self._streams.stdout, text.encode(self._streams.encoding, "backslashreplace"))
 
     def _write(self, stream: BinaryIO | None, data: bytes) -> None:

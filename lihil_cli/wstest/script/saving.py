@@ -37,10 +37,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message came in; a `Closed` is the end of the connection."""
+    """A message came in; a `Closed` is the end of the connection. `pattern` is what it was expected by, if it was."""
 
     name: str
     message: Message
+    pattern: str = ""
 
 
 SessionEvent: TypeAlias = Opened | Sent | Arrived
@@ -69,7 +70,7 @@ def _lines(events: Sequence[SessionEvent], *, is_bare: bool) -> Iterator[str]:
             case Sent(message=message):
                 yield f"{name}> {outgoing_of(message)}"
             case _:
-                yield f"{name}< {pattern_of(event.message)}"
+                yield f"{name}< {event.pattern or pattern_of(event.message)}"
 
 
 def _opening(event: Opened, name: str, *, is_new: bool) -> str:

@@ -3,18 +3,10 @@ import io
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.data_structures import Size
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output.vt100 import Vt100_Output
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 
 from lihil_cli.errors import CliError, ExitCode
@@ -25,7 +17,6 @@ from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers, Talk, accept
 
 PATIENT = Options(linger_s=60.0)
-HUMAN = Streams(None, None, None, stdin_is_tty=True, stdout_is_tty=True, stderr_is_tty=True)
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -291,126 +282,3 @@ def test_a_reader_that_has_gone_ends_it_quietly(servers: Servers, talk: Talk) ->
     with os.fdopen(write, "wb") as out:
         outcome = talk(servers.websocket(greet), stdin=None, stdout=out)
     assert (outcome.code, outcome.err) == (141, "")
-
-
-class Person:
-    """Somebody at a prompt: keys go in, and everything that the terminal was told comes out."""
-
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self._screen = io.StringIO()
-
-    def hold(self, port: int, keys: str = "", *, watch: Callable[["Person"], None] | None = None) -> tuple[int, str]:
-        output = Vt100_Output(self._screen, lambda: Size(rows=24, columns=80), enable_cpr=False)
-        with create_pipe_input() as typed, create_app_session(input=typed, output=output):
-            self.type = typed.send_text
-            self.type(keys)
-            outcome = self._talk(port, streams=HUMAN, watch=None if watch is None else lambda: watch(self))
-        return outcome.code, outcome.out + outcome.err + self._screen.getvalue()
-
-    def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 10
-        while text not in self._screen.getvalue():
-            assert time.monotonic() < deadline, self._screen.getvalue()
-            time.sleep(0.005)
-
-
-@pytest.fixture
-def person(talk: Talk) -> Person:
-    return Person(talk)
-
-
-def test_lines_typed_at_the_prompt_are_sent_and_answered(servers: Servers, person: Person) -> None:
-    received: list[str | bytes] = []
-
-    async def answer(connection: ServerConnection) -> None:
-        with suppress(ConnectionClosed):
-            while True:
-                received.append(await connection.recv())
-        received.append(f"{connection.close_code} {connection.close_reason}")
-
-    code, screen = person.hold(servers.websocket(answer), "hi\r//x\r/nonsense\r\r/close 4001 so long\r")
-    servers.finish()
-    assert received == ["hi", "/x", "4001 so long"]
-    assert code == 0
-    assert "connected to ws://127.0.0.1" in screen
-    assert "> hi" in screen
-    assert "unknown command /nonsense" in screen
-    assert "closed: 4001 (private to the application): so long" in screen
-
-
-@pytest.mark.parametrize("keys", ["\x04", "half\x03\x04", "half\x03\x03", "/quit\r"])
-def test_the_prompt_is_left_by_ctrl_d_or_ctrl_c_on_an_empty_line_or_quit(
-    servers: Servers, person: Person, keys: str
-) -> None:
-    received: list[str | bytes] = []
-
-    async def listen(connection: ServerConnection) -> None:
-        received.extend([message async for message in connection])
-        received.append(str(connection.close_code))
-
-    code, screen = person.hold(servers.websocket(listen), keys)
-    servers.finish()
-    assert (code, received) == (0, ["1000"])
-    assert "closed: 1000 (normal closure)" in screen
-
-
-def test_a_ping_from_the_prompt_shows_the_time(servers: Servers, person: Person) -> None:
-    def watch(somebody: Person) -> None:
-        somebody.wait_for("pong after")
-        somebody.type("\x04")
-
-    code, _ = person.hold(servers.websocket(echo), "/ping\r", watch=watch)
-    assert code == 0
-
-
-def test_a_ping_that_is_never_answered_shows_nothing(servers: Servers, person: Person) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await accept(reader, writer)
-        await reader.readexactly(2)
-
-    code, screen = person.hold(servers.raw(hang_up), "/ping\r")
-    assert code == 5
-    assert "pong" not in screen
-
-
-def test_a_server_that_closes_takes_the_prompt_away(servers: Servers, person: Person) -> None:
-    async def close_on_demand(connection: ServerConnection) -> None:
-        await connection.send(await connection.recv())
-        await connection.close(4001, "kicked")
-
-    code, screen = person.hold(servers.websocket(close_on_demand), "now\rhalf typed")
-    assert code == 5
-    assert "< now" in screen
-    assert "closed by the server: 4001 (private to the application): kicked" in screen
-
-
-def test_a_server_that_closes_at_once_is_heard_all_the_same(servers: Servers, person: Person) -> None:
-    code, screen = person.hold(servers.websocket(greet))
-    assert code == 0
-    assert "< Hello, world!" in screen
-
-
-def test_an_offered_subprotocol_that_was_chosen_is_shown(servers: Servers, talk: Talk) -> None:
-    port = servers.websocket(greet, subprotocols=["chat.v1"])
-    outcome = talk(port, streams=HUMAN, handshake=Handshake(subprotocols=("chat.v1",)))
-    assert ", subprotocol chat.v1;" in outcome.err
-
-
-def test_a_prompt_that_breaks_is_not_swallowed(servers: Servers, talk: Talk) -> None:
-    """A bug in a task of the engine ends the conversation, instead of leaving it without a prompt for ever."""
-
-    class NoTerminal(io.StringIO):
-        def write(self, text: str) -> int:
-            raise RuntimeError("the terminal is on fire")
-
-        def flush(self) -> None:
-            raise RuntimeError("the terminal is on fire")
-
-    output = Vt100_Output(NoTerminal(), lambda: Size(rows=24, columns=80), enable_cpr=False)
-    with (
-        create_pipe_input() as typed,
-        create_app_session(input=typed, output=output),
-        pytest.raises(RuntimeError, match="on fire"),
-    ):
-        talk(servers.websocket(echo), streams=HUMAN)

@@ -8,14 +8,12 @@ from lihil_cli.wstest.events import (
     Action,
     Close,
     Closed,
-    Echo,
     Event,
     Exit,
     Given,
     InputEnded,
     InputFailed,
     Interrupted,
-    Line,
     Note,
     Opened,
     OutputBroken,
@@ -39,7 +37,6 @@ from lihil_cli.wstest.session import (
 from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep
 
 PIPE = Options()
-HUMAN = Options(interactive=True)
 BY_US = Closed(1000, by="client")
 LOST = Closed(1006, by="nobody")
 
@@ -152,21 +149,17 @@ def test_how_the_connection_ended_decides_the_exit_code(event: Closed, code: int
     [(BY_US, 0), (Closed(1000), 0), (Closed(1001), 0), (Closed(4001, by="client"), 0), (Closed(1011), 5), (LOST, 5)],
 )
 def test_a_close_of_ours_is_well_when_it_is_answered(answer: Closed, code: int) -> None:
-    assert exit_code(replay(HUMAN, Opened(), InputEnded(), answer)) == code
+    assert exit_code(replay(PIPE, Opened(), Given(Leave()), answer)) == code
 
 
 def test_a_close_that_is_not_answered_is_not_waited_for() -> None:
-    assert replay(HUMAN, Opened(), InputEnded(), CLOSE_WAIT_S / 2, Tick())[-1] == Close()
-    actions = replay(HUMAN, Opened(), InputEnded(), CLOSE_WAIT_S, Tick())
+    assert replay(PIPE, Opened(), Given(Leave()), CLOSE_WAIT_S / 2, Tick())[-1] == Close()
+    actions = replay(PIPE, Opened(), Given(Leave()), CLOSE_WAIT_S, Tick())
     assert actions[-2:] == [Note("the server did not answer the close (1006)"), Exit(5)]
 
 
 def test_ctrl_c_before_the_handshake_gives_up() -> None:
     assert replay(PIPE, Interrupted()) == [Note("interrupted before the connection was open"), Exit(130)]
-
-
-def test_ctrl_c_closes_and_is_well_when_the_server_answers() -> None:
-    assert exit_code(replay(HUMAN, Opened(), Interrupted(), BY_US)) == 0
 
 
 def test_ctrl_c_in_a_pipe_is_an_interruption_however_well_it_ends() -> None:
@@ -176,7 +169,7 @@ def test_ctrl_c_in_a_pipe_is_an_interruption_however_well_it_ends() -> None:
 
 @pytest.mark.parametrize("last", [(Interrupted(),), (CLOSE_WAIT_S, Tick()), (LOST,)])
 def test_ctrl_c_on_a_close_that_hangs_is_an_interruption(last: tuple[Event | float, ...]) -> None:
-    assert exit_code(replay(HUMAN, Opened(), Interrupted(), *last)) == 130
+    assert exit_code(replay(PIPE, Opened(), Interrupted(), *last)) == 130
 
 
 def test_the_timeout_counts_from_the_start() -> None:
@@ -221,43 +214,6 @@ def test_output_that_fails_otherwise_says_so() -> None:
     assert actions == [Close(), Note("cannot write the output: disk full"), Exit(1)]
 
 
-def test_at_the_prompt_a_line_is_echoed_and_sent() -> None:
-    options = Options(interactive=True, messages=("hello",))
-    assert replay(options, Opened("connected"), Line("a"), Line(""), Line("//b")) == [
-        Note("connected"),
-        Echo("hello"),
-        Send("hello"),
-        Echo("a"),
-        Send("a"),
-        Echo("/b"),
-        Send("/b"),
-    ]
-
-
-def test_a_ping_is_answered_with_the_time_it_took() -> None:
-    assert replay(HUMAN, Opened(), Line("/ping"), Ponged(0.00123))[1:] == [Ping(), Note("pong after 1.23 ms")]
-
-
-def test_help_lists_every_command() -> None:
-    notes = [action.text for action in replay(HUMAN, Opened(), Line("/help"))[1:] if isinstance(action, Note)]
-    assert all(any(command in note for note in notes) for command in ("/ping", "/close", "/quit", "//"))
-
-
-def test_an_unknown_command_is_told_and_never_sent() -> None:
-    actions = replay(HUMAN, Opened(), Line("/nonsense"))
-    assert "unknown command /nonsense" in last_note(actions)
-    assert not any(isinstance(action, Send) for action in actions)
-
-
-def test_close_takes_a_code_and_a_reason_and_nothing_is_sent_after_it() -> None:
-    actions = replay(HUMAN, Opened(), Line("/close 4001 so long"), Line("more"), Closed(4001, "so long", "client"))
-    assert actions[1:] == [
-        Close(4001, "so long"),
-        Note("closed: 4001 (private to the application): so long"),
-        Exit(0),
-    ]
-
-
 # What a pipe's steps wait for
 
 
@@ -298,7 +254,6 @@ def test_a_long_flood_is_no_trouble_for_what_is_kept() -> None:
     flood: list[Event | float] = [Received("x" * 100)] * 25_000
     last = Given(Expect(parse_pattern("last"), 1.0))
     assert replay(PIPE, Opened(), *flood, Received("last"), last, said("hi"))[-1] == Send("hi")
-    assert replay(HUMAN, Opened(), Received("hi"))[-1] == Print("hi")
 
 
 def test_a_ping_and_a_close_can_be_steps() -> None:
@@ -414,8 +369,7 @@ def test_a_code_can_be_declared_good() -> None:
 
 
 EVENTS = st.one_of(
-    st.just(Opened("about")),
-    st.builds(Line, st.sampled_from(["text", "", "/quit", "/ping", "//x", "/x", "/close 4000 r", "/help"])),
+    st.just(Opened()),
     st.builds(
         Given,
         st.sampled_from(
@@ -433,7 +387,6 @@ EVENTS = st.one_of(
 )
 OPTIONS = st.builds(
     Options,
-    interactive=st.booleans(),
     messages=st.lists(st.text(max_size=3), max_size=2).map(tuple),
     limit=st.none() | st.integers(1, 3),
     timeout_s=st.none() | st.floats(0, 3),
@@ -455,11 +408,11 @@ def test_whatever_happens_the_order_of_things_holds(options: Options, steps: lis
         now += pause
         is_open = is_open or isinstance(event, Opened)
         new = session.handle(event, now)
-        assert is_open or not any(isinstance(action, Send | Close | Ping | Print | Echo) for action in new)
+        assert is_open or not any(isinstance(action, Send | Close | Ping | Print) for action in new)
         actions += new
     kinds = [type(action) for action in actions]
     assert kinds.count(Close) <= 1
-    assert not {Send, Ping, Echo} & set(kinds[kinds.index(Close) :] if Close in kinds else [])
+    assert not {Send, Ping} & set(kinds[kinds.index(Close) :] if Close in kinds else [])
     assert kinds.count(Exit) == (session.state is State.ENDED)
     assert Exit not in kinds[:-1]
     shown = [action.payload for action in actions if isinstance(action, Print)]

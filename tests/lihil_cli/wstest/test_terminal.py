@@ -55,30 +55,7 @@ def test_a_note_is_one_harmless_line_on_standard_error() -> None:
 def test_what_the_terminal_cannot_show_is_escaped() -> None:
     shown, out, _ = screen(tty=True, encoding="ascii")
     shown.print_message("☃")
-    shown.print_echo("☃")
-    assert out.getvalue() == b"< \\u2603\n> \\u2603\n"
-
-
-def test_while_a_prompt_stands_everything_for_the_terminal_goes_above_it() -> None:
-    shown, out, err = screen(tty=True)
-    above: list[str] = []
-    shown.divert(above.append)
-    shown.print_message("in")
-    shown.print_echo("out")
-    shown.print_note("note")
-    shown.divert(None)
-    shown.print_note("later")
-    assert above == ["< in\n", "> out\n", "note\n"]
-    assert (out.getvalue(), err.getvalue()) == (b"", b"later\n")
-
-
-def test_notes_that_go_to_a_file_stay_out_of_the_terminal() -> None:
-    err = io.BytesIO()
-    shown = Screen(Streams(None, io.BytesIO(), err, stdout_is_tty=True))
-    above: list[str] = []
-    shown.divert(above.append)
-    shown.print_note("note")
-    assert (above, err.getvalue()) == ([], b"note\n")
+    assert out.getvalue() == b"< \\u2603\n"
 
 
 def test_bytes_for_a_program_go_through_as_they_are() -> None:

@@ -1,0 +1,130 @@
+"""Everything that was said, kept within bounds: the newest in memory, the rest in a file that nobody else can open.
+
+The file has no name and is gone when the process is, however it ends.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Literal, TypeAlias
+
+from lihil_cli.wstest.repl.events import Payload
+
+Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close"]
+
+MAX_STEPS = 50_000
+"""How many steps are remembered; older ones are forgotten, and `forgotten` counts them."""
+
+_MEMORY_BYTES = 2 * 2**20
+_FILE_BYTES = 128 * 2**20
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
+
+    `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
+    close, `by` who closed; `seconds` is the time of a pong or of the handshake. `size` counts the bytes of the message.
+    """
+
+    kind: Kind
+    peer: str
+    at: float
+    number: int = 0
+    is_text: bool = True
+    size: int = 0
+    detail: str = ""
+    code: int = 0
+    by: Literal["server", "client", "nobody"] = "server"
+    subprotocol: str | None = None
+    seconds: float = 0.0
+    file: int = -1
+    place: int = 0
+
+
+class Log:
+    """The steps in order, and the messages that belong to them."""
+
+    def __init__(self, *, memory: int = _MEMORY_BYTES, file_bytes: int = _FILE_BYTES, steps: int = MAX_STEPS) -> None:
+        self._memory = memory
+        self._file_bytes = file_bytes
+        self._steps: deque[Step] = deque(maxlen=steps)
+        self._files: dict[int, IO[bytes]] = {}
+        self._newest = -1
+        self._size = file_bytes  # so that the first message opens the first file
+        self.forgotten = 0
+        self.received = 0
+        self.last: Step | None = None
+
+    def note(self, step: Step) -> None:
+        """Remember a step without a message."""
+        if len(self._steps) == self._steps.maxlen:
+            self.forgotten += 1
+        self._steps.append(step)
+
+    def keep(self, kind: Literal["send", "recv"], peer: str, payload: Payload, at: float) -> Step:
+        """Remember a message, and give its step; one that finds no room on the disk is remembered without content."""
+        if kind == "recv":
+            self.received += 1
+        number = self.received if kind == "recv" else 0
+        file, place, size = self._write(payload)
+        step = Step(kind, peer, at, number, isinstance(payload, str), size, file=file, place=place)
+        self.note(step)
+        if kind == "recv":
+            self.last = step
+        return step
+
+    def payload(self, step: Step) -> Payload | None:
+        """The message of a step, None when it is no longer kept."""
+        file = self._files.get(step.file)
+        if file is None:
+            return None
+        with suppress(OSError):
+            file.seek(step.place)
+            data = file.read(step.size)
+            return data.decode("utf-8", "surrogatepass") if step.is_text else data
+        return None
+
+    def find(self, number: int) -> Step | None:
+        """The message of that number, None when there is none, or none any longer."""
+        return next((step for step in reversed(self._steps) if step.number == number), None)
+
+    def steps(self) -> Iterator[Step]:
+        """What is remembered, oldest first."""
+        return iter(self._steps)
+
+    def close(self) -> None:
+        """Give the room back."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _write(self, payload: Payload) -> tuple[int, int, int]:
+        """Number of the file, place in it and size of a message that has been written; file -1 if it could not be."""
+        if self._size >= self._file_bytes:
+            self._next_file()
+        file = self._files[self._newest]
+        place = self._size
+        size = 0
+        try:
+            file.seek(place)
+            # In pieces, because a message may be as large as the memory that is left.
+            for start in range(0, len(payload), _CHUNK):
+                piece = payload[start : start + _CHUNK]
+                size += file.write(piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece)
+        except OSError:
+            return -1, 0, size
+        self._size = place + size
+        return self._newest, place, size
+
+    def _next_file(self) -> None:
+        """Begin a file, keep the one before it, and forget what is older than both."""
+        self._newest += 1
+        self._size = 0
+        self._files[self._newest] = tempfile.SpooledTemporaryFile(self._memory)  # noqa: SIM115 - closed in close()
+        old = self._files.pop(self._newest - 2, None)
+        if old is not None:
+            old.close()

@@ -1,0 +1,222 @@
+"""What each command does: one function a command, from the desk and the order to actions."""
+
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import Any, TypeAlias
+
+from lihil_cli.errors import ExitCode
+from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.repl import commands, guide, review
+from lihil_cli.wstest.repl.desk import Desk, Job, Pinging
+from lihil_cli.wstest.repl.events import (
+    Action,
+    ClearScreen,
+    Drop,
+    Payload,
+    Prefill,
+    ReadFile,
+    SendPing,
+    SendPong,
+    SendRaw,
+    Stall,
+    TraceFrames,
+)
+from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
+from lihil_cli.wstest.repl.typed import parse_typed
+
+MAX_PEERS = 100
+
+
+def obey(desk: Desk, line: str, now: float) -> list[Action]:
+    """Do what a typed line says. Where there is no connection for it, the line goes back into the prompt."""
+    command = parse_typed(line)
+    return _obey(desk, command, line, now)
+
+
+def _obey(desk: Desk, command: commands.Command, line: str, now: float) -> list[Action]:
+    if isinstance(command, commands.To):
+        return _address(desk, command, now)
+    needs, order = _PLAIN[command.name] if isinstance(command, commands.Plain) else _ORDERS[type(command)]
+    if needs and not desk.peer.is_open:
+        return [*desk.note(f"{_why_not(desk.peer)}; the line is kept", "bad"), Prefill(line)]
+    return order(desk, command, now)
+
+
+def _why_not(peer: Peer) -> str:
+    match peer.life:
+        case Life.CONNECTING:
+            return f"{peer.name} is still connecting"
+        case Life.RELOADING:
+            return "the server is reloading"
+        case Life.WAITING:
+            return "there is no server yet"
+    return f"{peer.name} is not connected: /reconnect connects again"
+
+
+def _address(desk: Desk, command: commands.To, now: float) -> list[Action]:
+    if command.name not in desk.peers:
+        if len(desk.peers) == 1:
+            return _obey(desk, commands.Say(command.line, command.line), command.line, now)
+        return [*desk.note(f"there is no connection {command.name}: {_names(desk)}", "bad"), Prefill(command.line)]
+    before, desk.current = desk.current, command.name
+    try:
+        return _obey(desk, parse_typed(command.rest), command.line, now)
+    finally:
+        if desk.current == command.name:
+            desk.current = before
+
+
+def _names(desk: Desk) -> str:
+    return ", ".join(desk.peers)
+
+
+# Messages out
+
+
+def _say(desk: Desk, order: commands.Say, now: float) -> list[Action]:
+    return desk.say(desk.peer, order, now)
+
+
+def _say_file(desk: Desk, order: commands.SayFile, now: float) -> list[Action]:
+    return [ReadFile(order.path, order.kind, desk.current)]
+
+
+def _raw(desk: Desk, order: commands.RawBytes, now: float) -> list[Action]:
+    return [*desk.note(f"{len(order.data)} bytes written past the protocol"), SendRaw(desk.current, order.data)]
+
+
+def _repeat(desk: Desk, order: commands.Repeat, now: float) -> list[Action]:
+    delays = (0.0 if index == 0 else order.every_s for index in range(order.count))
+    steps: Iterator[tuple[float, Payload]] = zip(delays, repeat(order.text), strict=False)
+    desk.jobs.append(Job(desk.current, steps, now, "repeat"))
+    return [*desk.note(f"{order.text}  ×{order.count}"), *desk.run_jobs(now)]
+
+
+def _replay(desk: Desk, order: commands.Replay, now: float) -> list[Action]:
+    return [ReadFile(order.path, "replay", desk.current, order.speed)]
+
+
+# The connection
+
+
+def _ping(desk: Desk, order: commands.Ping, now: float) -> list[Action]:
+    desk.pings[desk.current] = Pinging(order.count)
+    return [SendPing(desk.current)]
+
+
+def _pong(desk: Desk, order: commands.Pong, now: float) -> list[Action]:
+    return [*desk.note("pong sent"), SendPong(desk.current, order.data)]
+
+
+def _close(desk: Desk, order: commands.Close, now: float) -> list[Action]:
+    return desk.close(desk.peer, order.code, order.reason)
+
+
+def _drop(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
+    desk.peer.is_dropped = True
+    return [Drop(desk.current)]
+
+
+def _stall(desk: Desk, order: commands.Stall, now: float) -> list[Action]:
+    return [*desk.note(f"reading nothing for {order.seconds:g} s"), Stall(desk.current, order.seconds)]
+
+
+def _connect(desk: Desk, order: commands.ConnectTo, now: float) -> list[Action]:
+    return _move(desk, order.target)
+
+
+def _reconnect(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
+    return _move(desk, "")
+
+
+def _move(desk: Desk, target: str) -> list[Action]:
+    peer = desk.peer
+    if peer.is_open:
+        peer.next_target = target
+        return desk.close(peer, NORMAL)
+    if peer.life in PENDING or peer.life is Life.ENDED:
+        return desk.connect(peer, target)
+    return desk.note(_why_not(peer), "bad")
+
+
+def _open(desk: Desk, order: commands.Open, now: float) -> list[Action]:
+    known = desk.peers.get(order.name)
+    if known is not None and known.life is not Life.ENDED:
+        return desk.note(f"there is a connection {order.name} already: /use {order.name}", "bad")
+    if len(desk.peers) >= MAX_PEERS:
+        return desk.note(f"{MAX_PEERS} connections are open, which is the most", "bad")
+    like, desk.current = desk.current, order.name
+    peer = desk.peers[order.name] = Peer(order.name, order.target or desk.peers[like].target)
+    return desk.connect(peer, order.target, like)
+
+
+def _use(desk: Desk, order: commands.Use, now: float) -> list[Action]:
+    if order.name not in desk.peers:
+        return desk.note(f"there is no connection {order.name}: {_names(desk)}", "bad")
+    desk.current = order.name
+    return desk.note(f"lines go to {order.name} now")
+
+
+def _frames(desk: Desk, order: commands.Frames, now: float) -> list[Action]:
+    return [*desk.note(f"frames are {'shown' if order.on else 'not shown'}"), TraceFrames(order.on)]
+
+
+# The terminal
+
+
+def _clear(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
+    return [ClearScreen()]
+
+
+def _quit(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
+    return quit_now(desk, now)
+
+
+def quit_now(desk: Desk, now: float) -> list[Action]:
+    """Leave because the user says so; with exit code 3 where nothing was ever reached."""
+    never = not any(peer.has_been_open for peer in desk.peers.values())
+    return desk.leave(now, ExitCode.CANNOT_CONNECT if never else None)
+
+
+_Order: TypeAlias = tuple[bool, Callable[[Desk, Any, float], list[Action]]]
+
+# Whether the command needs an open connection, and what it does.
+_PLAIN: dict[str, _Order] = {
+    "drop": (True, _drop),
+    "reconnect": (False, _reconnect),
+    "routes": (False, guide.routes),
+    "pause": (False, review.pause),
+    "status": (False, guide.status),
+    "headers": (False, guide.headers),
+    "clear": (False, _clear),
+    "trace": (False, guide.trace),
+    "quit": (False, _quit),
+}
+
+_ORDERS: dict[type, _Order] = {
+    commands.Say: (True, _say),
+    commands.SayFile: (True, _say_file),
+    commands.RawBytes: (True, _raw),
+    commands.Repeat: (True, _repeat),
+    commands.Replay: (True, _replay),
+    commands.Ping: (True, _ping),
+    commands.Pong: (True, _pong),
+    commands.Close: (True, _close),
+    commands.Stall: (True, _stall),
+    commands.ConnectTo: (False, _connect),
+    commands.Open: (False, _open),
+    commands.Use: (False, _use),
+    commands.Frames: (False, _frames),
+    commands.Show: (False, review.show),
+    commands.CopyMessage: (False, review.copy),
+    commands.Diff: (False, review.diff),
+    commands.Filter: (False, review.narrow),
+    commands.Only: (False, review.only),
+    commands.Expect: (False, review.expect),
+    commands.Save: (False, review.save),
+    commands.New: (False, guide.new),
+    commands.Edit: (False, guide.edit),
+    commands.Keys: (False, guide.keys),
+    commands.Help: (False, guide.explain),
+    commands.Mistake: (False, guide.mistake),
+}

@@ -1,0 +1,155 @@
+"""One connection's life at the terminal, through reloads and restarts of its server.
+
+CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed----------------------> ENDED
+     |                  |  --1012 "reload"--> RELOADING --new generation--> CONNECTING
+     |                  |  --went away, 1006--> WAITING --back-off--> CONNECTING
+     |                  |  --1011, /drop--> IDLE --new generation, /reconnect--> CONNECTING
+     +--nobody there--> WAITING                          any other close, refused ------------> ENDED
+"""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from lihil_cli.errors import ExitCode
+from lihil_cli.wstest.close_codes import meaning_of
+from lihil_cli.wstest.repl.events import About, Closed
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
+RELOAD_PATIENCE_S = 10.0
+"""How long the dev server's word is waited for before the server is tried all the same."""
+
+_STEADY_S = 1.0  # a connection that lasted so long is not one that fails again and again
+_RELOAD = "reload"
+_CLEAN = frozenset({1000, 1001})
+_LOST = 1006
+_FAILED = 1011
+_AWAY = frozenset({1001, _LOST, 1012, 1013, 1014})
+_TOO_BIG = 1009
+
+
+class Life(Enum):
+    """Where a connection is."""
+
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    RELOADING = auto()
+    WAITING = auto()
+    IDLE = auto()
+    ENDED = auto()
+
+
+_WORDS = {
+    Life.RELOADING: "server reloading",
+    Life.WAITING: "waiting for the server",
+    Life.IDLE: "not connected",
+    Life.ENDED: "closed",
+}
+
+# Not connected, and not over: a change of the server's code, or time, or the user leads on.
+PENDING = frozenset({Life.RELOADING, Life.WAITING, Life.IDLE})
+
+
+@dataclass(slots=True)
+class Peer:
+    """One named connection. `code` is what the process would exit with if this were all there was."""
+
+    name: str
+    target: str = ""
+    life: Life = Life.CONNECTING
+    code: int = ExitCode.OK
+    about: About | None = None
+    opened_at: float = 0.0
+    lost_at: float = 0.0
+    lost_by: Life = Life.ENDED
+    retry_at: float | None = None
+    wait_s: float = FIRST_WAIT_S
+    incoming: int = 0
+    outgoing: int = 0
+    rtts: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+    trace: tuple[str, ...] = ()
+    has_been_open: bool = False
+    has_news: bool = False  # why it waits has been told
+    follows_code: bool = False  # new code is a reason to connect again
+    is_dropped: bool = False  # the user ended it, without a close
+    next_target: str | None = None  # where to go once it is closed
+    ending: str = ""  # how it ended, not told yet
+
+    @property
+    def words(self) -> str:
+        """Where it is, for people."""
+        return _WORDS.get(self.life, self.life.name.lower())
+
+    @property
+    def is_open(self) -> bool:
+        return self.life is Life.OPEN
+
+    @property
+    def generation(self) -> int | None:
+        """The dev server's generation when it was opened."""
+        return None if self.about is None else self.about.generation
+
+    def open(self, about: About, now: float) -> None:
+        """The handshake is done."""
+        self.life = Life.OPEN
+        self.about = about
+        self.code = ExitCode.OK
+        self.opened_at = now
+        self.retry_at = None
+        self.has_been_open = True
+        self.has_news = False
+        self.trace = ()
+        self.rtts.clear()
+        self.incoming = self.outgoing = 0
+
+    def close(self, event: Closed, now: float, *, reconnects: bool, ok_codes: Collection[int] = frozenset()) -> None:
+        """The connection is over: go on to whatever follows from how it ended."""
+        asked, steady = self.life is Life.CLOSING, now - self.opened_at >= _STEADY_S
+        self.lost_at = now
+        self.code = ExitCode.OK if _is_clean(event, ok_codes, asked=asked) else ExitCode.ENDED_BADLY
+        if steady:
+            self.wait_s = FIRST_WAIT_S
+        if asked or not reconnects or event.by == "client":
+            self.life = Life.ENDED
+        elif event.code == 1012 and event.reason == _RELOAD:
+            self.life = Life.RELOADING
+            self.retry_at = now + RELOAD_PATIENCE_S
+        elif event.code in _AWAY:
+            self.wait(now)
+        else:
+            self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
+        self.lost_by = self.life
+
+    def wait(self, now: float) -> None:
+        """Try again later, and later still the next time."""
+        self.life = Life.WAITING
+        self.retry_at = now + self.wait_s
+        self.wait_s = min(self.wait_s * 2, LONGEST_WAIT_S)
+
+    def connect(self) -> None:
+        """Somebody is about to open it."""
+        self.life = Life.CONNECTING
+        self.retry_at = None
+
+    def move(self, target: str) -> None:
+        """It is about to be opened somewhere else."""
+        self.target = target
+        self.has_news = False
+        self.lost_by = Life.ENDED
+        self.wait_s = FIRST_WAIT_S
+
+    def how_it_ended(self, event: Closed, now: float) -> str:
+        """One line: who closed, the code and its meaning, the reason, and what went over the connection."""
+        who = {"server": "closed by server ", "client": "closed ", "nobody": "lost "}[event.by]
+        reason = f": {event.reason}" if event.reason else ""
+        hint = "; --max-size BYTES raises the limit" if event.by == "client" and event.code == _TOO_BIG else ""
+        after = f"after {now - self.opened_at:.2f} s · {self.incoming} in, {self.outgoing} out"
+        return f"{who}{event.code} ({meaning_of(event.code)}){reason} {after}{hint}"
+
+
+def _is_clean(event: Closed, ok_codes: Collection[int], *, asked: bool) -> bool:
+    if event.by == "nobody":
+        return False
+    return event.code in _CLEAN or event.code in ok_codes if event.by == "server" else asked

@@ -1,0 +1,108 @@
+"""From what was said to a file, and from a file to what is sent again: scripts (.wst) and records (.jsonl)."""
+
+from collections.abc import Iterable, Iterator
+
+from lihil_cli.wstest.events import Closed as Ending
+from lihil_cli.wstest.jsonl import close_event, dump, open_event, pong_event, recv_event, send_event
+from lihil_cli.wstest.repl.desk import Desk
+from lihil_cli.wstest.repl.events import Payload
+from lihil_cli.wstest.repl.log import Step
+from lihil_cli.wstest.script.match import SourceError
+from lihil_cli.wstest.script.outgoing import fill_text
+from lihil_cli.wstest.script.parse import locate, parse_script
+from lihil_cli.wstest.script.patterns.template import UnknownNameError
+from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
+from lihil_cli.wstest.script.steps import Repeat, Send, SendBytes, SendText
+from lihil_cli.wstest.script.steps import Step as ScriptStep
+from lihil_cli.wstest.steps import Say, Sleep, steps_of_record
+
+
+def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
+    """The text of the file, and how many steps are in it: what was sent, what came, and the closes."""
+    steps = list(desk.log.steps())
+    count = sum(step.kind in {"send", "recv", "close"} for step in steps)
+    if as_script:
+        messages = [step for step in steps if step.kind != "ping"]
+        return format_script(list(_session(desk, messages))), count
+    return "".join(_record(desk, steps)), count
+
+
+def _record(desk: Desk, steps: list[Step]) -> Iterator[str]:
+    """One event a line, as `--record` writes them; the connection is named where there are several."""
+    begin = steps[0].at if steps else 0.0
+    for step in steps:
+        line = b"".join(_event(desk, step, step.at - begin)).decode()
+        yield f'{line.removesuffix("}" + chr(10))},"peer":{dump(step.peer)}}}\n' if len(desk.peers) > 1 else line
+
+
+def _event(desk: Desk, step: Step, t: float) -> Iterable[bytes]:
+    match step.kind:
+        case "open":
+            return [open_event(t, step.detail, subprotocol=step.subprotocol, connect_s=step.seconds)]
+        case "close":
+            return [close_event(t, Ending(step.code, step.detail, step.by))]
+        case "ping":
+            return [pong_event(t, step.seconds)]
+    payload = desk.log.payload(step)
+    if payload is None:
+        payload = "" if step.is_text else b""
+    return recv_event(t, payload, step.number) if step.kind == "recv" else send_event(t, payload)
+
+
+def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
+    """What a script is made from; a message that is not kept any longer cannot be part of it."""
+    for step in steps:
+        name = desk.shown(step.peer)
+        if step.kind == "open":
+            yield Opened(name, step.detail, desk.setup.headers)
+            continue
+        message = Ending(step.code, step.detail) if step.kind == "close" else desk.log.payload(step)
+        if message is None:
+            continue
+        if step.kind == "send" or (step.kind == "close" and step.by == "client"):
+            yield Sent(name, message)
+        elif step.by != "nobody":
+            yield Arrived(name, message, desk.expected.get(step.number, ""))
+
+
+def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:
+    """The messages that were sent, each with its time in seconds; those of a script have none.
+
+    Raises ValueError, naming the line, for what is neither a record nor, if the file is called so, a script.
+    """
+    return (
+        [(0.0, payload) for payload in _sends_of_script(text)]
+        if path.endswith(".wst")
+        else list(_sends_of_record(text))
+    )
+
+
+def _sends_of_record(text: str) -> Iterator[tuple[float, Payload]]:
+    at = 0.0
+    for step in steps_of_record(text.splitlines(), 1.0):
+        if isinstance(step, Sleep):
+            at += step.seconds
+        elif isinstance(step, Say):
+            yield at, step.payload
+
+
+def _sends_of_script(text: str) -> list[Payload]:
+    try:
+        return list(_sends(parse_script(text).steps))
+    except SourceError as error:
+        place = locate(text, error.at)
+        raise ValueError(f"line {place.line}: {error}") from None
+    except UnknownNameError as error:
+        raise ValueError(f"${{{error.name}}} is known only while the script runs: `lihil ws-test FILE.wst`") from None
+
+
+def _sends(steps: Iterable[ScriptStep]) -> Iterator[Payload]:
+    for step in steps:
+        match step:
+            case Repeat():
+                for _ in range(step.count):
+                    yield from _sends(step.steps)
+            case Send(outgoing=SendText() as outgoing):
+                yield fill_text(outgoing, {})
+            case Send(outgoing=SendBytes(data)):
+                yield data

@@ -1,0 +1,211 @@
+import pytest
+
+from lihil_cli.wstest.repl.events import (
+    ClearScreen,
+    Connect,
+    Drop,
+    Prefill,
+    ReadFile,
+    Send,
+    SendClose,
+    SendPing,
+    SendPong,
+    SendRaw,
+    Stall,
+    Tick,
+    TraceFrames,
+)
+from lihil_cli.wstest.repl.orders import MAX_PEERS
+from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
+
+
+@pytest.mark.parametrize(
+    ("line", "action", "shown"),
+    [
+        ("hello", Send("ws", "hello"), "› hello"),
+        ("//quit", Send("ws", "/quit"), "› /quit"),
+        ("@bob hi", Send("ws", "@bob hi"), "› @bob hi"),
+        ("@ws hi", Send("ws", "hi"), "› hi"),
+        ("/hex 01 ff", Send("ws", b"\x01\xff"), "› /hex 01 ff"),
+        ("/json {'a': 1}", Send("ws", '{"a":1}'), '› {"a":1}'),
+        ("/fragment 2 hello", Send("ws", "hello", 2), "› hello"),
+        ("/raw 81 00", SendRaw("ws", b"\x81\x00"), "  2 bytes written past the protocol"),
+        ("/pong abc", SendPong("ws", b"abc"), "  pong sent"),
+        ("/stall 10s", Stall("ws", 10.0), "  reading nothing for 10 s"),
+        ("/frames on", TraceFrames(on=True), "  frames are shown"),
+        ("/frames off", TraceFrames(on=False), "  frames are not shown"),
+    ],
+)
+def test_a_line_is_done_and_shown(bench: Bench, line: str, action: object, shown: str) -> None:
+    assert bench.type(line) == [action]
+    assert bench.shown == [shown]
+
+
+@pytest.mark.parametrize(
+    ("line", "action"),
+    [
+        ("/close 4000 bye", SendClose("ws", 4000, "bye")),
+        ("/ping 3", SendPing("ws")),
+        ("/file x.png", ReadFile("x.png", "bin", "ws")),
+        ("/replay x.jsonl 2x", ReadFile("x.jsonl", "replay", "ws", 2.0)),
+        ("/drop", Drop("ws")),
+        ("/clear", ClearScreen()),
+    ],
+)
+def test_a_command_can_do_without_words(bench: Bench, line: str, action: object) -> None:
+    assert bench.type(line) == [action]
+    assert bench.shown == []
+
+
+def test_a_mistake_is_told_and_nothing_is_sent(bench: Bench) -> None:
+    assert bench.type("/nope") == []
+    assert bench.shown == ["✗ unknown command /nope: /help lists them, and //nope sends the line as it is"]
+
+
+def test_an_empty_line_means_nothing(bench: Bench) -> None:
+    assert [bench.type(""), bench.type("  ")] == [[], []]
+    assert bench.shown == []
+
+
+def test_while_there_is_no_connection_the_line_stays_in_the_prompt(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    assert bench.type("hello") == [Prefill("hello")]
+    assert bench.shown[-1] == "✗ ws is still connecting; the line is kept"
+    bench.open()
+    bench.close(1012, "reload")
+    assert bench.type("/ping") == [Prefill("/ping")]
+    assert bench.shown[-1] == "✗ the server is reloading; the line is kept"
+    bench.repl.desk.peer.wait(0.0)
+    bench.type("hello")
+    assert bench.shown[-1] == "✗ there is no server yet; the line is kept"
+
+
+def test_a_dropped_connection_can_be_opened_again(bench: Bench) -> None:
+    bench.type("/drop")
+    bench.lose()
+    assert bench.shown == ["⚑ dropped without a close: the server sees 1006; /reconnect connects again"]
+    assert bench.type("hi") == [Prefill("hi")]
+    assert bench.shown == ["✗ ws is not connected: /reconnect connects again; the line is kept"]
+    assert bench.type("/reconnect")[-1] == Connect("ws")
+    assert bench.type("/reconnect") == []
+    assert bench.shown == ["✗ ws is still connecting"]
+    bench.open()
+    assert bench.shown == ["✓ open in 3.8 ms · no subprotocol"]
+    bench.type("/quit")
+    bench.close(1000)
+    assert bench.code == 0
+
+
+def test_another_target_is_connected_to_when_the_first_is_closed(bench: Bench) -> None:
+    assert bench.type("/connect /other?x=1") == [SendClose("ws", 1000)]
+    assert bench.close(1000)[-1] == Connect("ws", "/other?x=1")
+    assert bench.shown == ["⚑ closed by server 1000 (normal closure) after 0.00 s · 0 in, 0 out"]
+
+
+def test_several_connections_have_names(bench: Bench) -> None:
+    assert bench.type("/open bob /chat?user=bob") == [Connect("bob", "/chat?user=bob", "ws")]
+    assert bench.repl.marker == "bob"
+    bench.open("bob")
+    assert bench.shown == ["✓ bob: open in 3.8 ms · no subprotocol"]
+    assert bench.type("hi") == [Send("bob", "hi")]
+    assert bench.type("@ws hello") == [Send("ws", "hello")]
+    assert bench.type("@nobody hello") == [Prefill("@nobody hello")]
+    bench.receive("yo", peer="ws")
+    assert bench.shown == [
+        *("bob› hi", "ws› hello", "✗ there is no connection nobody: ws, bob"),
+        "#1 00:00:00.000 ws ‹ yo",
+    ]
+    bench.type("/use ws")
+    assert bench.repl.marker == "ws"
+    assert bench.type("hey") == [Send("ws", "hey")]
+    bench.type("/use nobody")
+    bench.type("/open bob")
+    assert bench.shown == [
+        *("  lines go to ws now", "ws› hey"),
+        *("✗ there is no connection nobody: ws, bob", "✗ there is a connection bob already: /use bob"),
+    ]
+
+
+def test_a_command_to_one_of_several_changes_nothing_about_the_others(bench: Bench) -> None:
+    bench.type("/open bob")
+    bench.open("bob")
+    assert bench.type("@ws /close 4000") == [SendClose("ws", 4000)]
+    assert bench.desk.current == "bob"
+    bench.type("@bob /use ws")
+    assert bench.desk.current == "ws"
+
+
+def test_what_is_closed_can_be_opened_under_the_same_name(bench: Bench) -> None:
+    bench.type("/open bob")
+    bench.fail("refused", code=4, peer="bob")
+    assert bench.desk.current == "ws"
+    assert bench.type("/open bob") == [Connect("bob", "", "ws")]
+
+
+def test_there_is_a_limit_to_connections(bench: Bench) -> None:
+    for number in range(1, MAX_PEERS):
+        bench.type(f"/open c{number}")
+    bench.shown.clear()
+    bench.screen.clear()
+    assert bench.type("/open more") == []
+    assert bench.shown == [f"✗ {MAX_PEERS} connections are open, which is the most"]
+
+
+def test_a_message_is_repeated_at_once(bench: Bench) -> None:
+    assert bench.type("/repeat 3 ping") == [Send("ws", "ping")] * 3
+    assert bench.shown == ["  ping  ×3", "  repeat: 3 sent"]
+
+
+def test_a_message_is_repeated_in_time(bench: Bench) -> None:
+    assert bench.type("/repeat 3 every 100ms ping") == [Send("ws", "ping")]
+    assert bench.do(Tick(), 0.05) == []
+    assert bench.repl.wake_at == pytest.approx(0.1)
+    assert bench.do(Tick(), 0.05) == [Send("ws", "ping")]
+    assert bench.do(Tick(), 0.1) == [Send("ws", "ping")]
+    assert bench.shown == ["  ping  ×3", "  repeat: 3 sent"]
+
+
+def test_many_repeats_leave_room_for_what_else_happens(bench: Bench) -> None:
+    first = bench.type("/repeat 1000 x")
+    assert 0 < len(first) < 1000
+    sent = len(first)
+    while bench.desk.jobs:
+        sent += len(bench.do(Tick()))
+    assert sent == 1000
+
+
+def test_a_repeat_ends_with_its_connection(bench: Bench) -> None:
+    bench.type("/repeat 3 every 1s x")
+    bench.lose()
+    bench.shown.clear()
+    bench.screen.clear()
+    bench.do(Tick(), 1.0)
+    assert bench.shown == ["✗ repeat stopped after 1: ws is not connected"]
+
+
+def test_the_time_to_the_server_is_told_for_one_ping_and_for_many(bench: Bench) -> None:
+    bench.type("/ping")
+    assert bench.pong(0.00026) == []
+    bench.type("/ping 5")
+    for rtt_s in (0.0004, 0.00021, 0.0002, 0.0003):
+        assert bench.pong(rtt_s) == [SendPing("ws")]
+    bench.pong(0.0002)
+    bench.type("/ping 10")
+    for number in range(10):
+        bench.pong(number / 1000)
+    assert bench.shown == [
+        *("  rtt 0.26 ms", "  rtt min 0.20  avg 0.26  max 0.40 ms"),
+        "  rtt min 0.00  avg 4.50  p99 9.00  max 9.00 ms",
+    ]
+
+
+def test_pings_that_nobody_asked_for_are_in_the_toolbar_alone(bench: Bench) -> None:
+    bench.pong(0.00026, asked=False)
+    assert bench.shown == []
+    assert bench.repl.toolbar == "ws /chat · #0 · rtt 0.26 ms · ^R history · ^D close"
+    bench.pong(0.0005)
+    assert bench.shown == []
+
+
+def test_the_address_is_the_one_of_the_running_server(bench: Bench) -> None:
+    assert bench.desk.peer.target == URL
