@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lihil_cli.errors import CliError
-from lihil_cli.settings import Settings, resolve_settings
 
 if TYPE_CHECKING:
     # Imported when the command runs: the framework is what it loads the app with.
     from lihil.schema.model import AppModel, ParamModel, RouteModel
+    from lihil_cli.settings import Settings
 
 
 def routes(
@@ -29,6 +29,7 @@ def routes(
         lihil routes main:app --json
     """
     from lihil_cli.console import escape_terminal
+    from lihil_cli.settings import resolve_settings
 
     model = _describe(resolve_settings({"app": app}))
     typer.echo(_as_json(model) if as_json else escape_terminal(_as_text(model)))
@@ -37,7 +38,7 @@ def routes(
         raise CliError("\n".join(["the app would not start:", *problems]))
 
 
-def _describe(settings: Settings) -> "AppModel":
+def _describe(settings: "Settings") -> "AppModel":
     from lihil_cli.envfile import apply_env_file
     from lihil_cli.loader import find_target, load_app
 

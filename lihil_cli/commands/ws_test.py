@@ -7,7 +7,7 @@ import typer
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest import options as o
 
-_MAX_BYTES = 16 * 2**20
+_MAX_BYTES = 8 * 2**20
 
 
 def ws_test(  # noqa: PLR0913 - one argument per option

@@ -114,9 +114,13 @@ class Ledger:
         """Remember what is, or was, in a file."""
         self._digests[path] = _digest(content)
 
+    def holds(self, path: str) -> bool:
+        """Whether a file is one that a worker has loaded."""
+        return path in self.files or path in self.inherited
+
     def is_part(self, path: str) -> bool:
-        """Whether a file, or one in a folder, of this name belongs to the code, or would if it were there."""
-        if path in self.files or path in self.inherited or not self._is_known:
+        """Whether a file of this name belongs to the code, or would if it were there."""
+        if self.holds(path) or not self._is_known:
             return True
         if is_settings(path) or path.endswith(".toml") or (self._is_broken and path.endswith(".py")):
             return True

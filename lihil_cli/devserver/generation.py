@@ -33,10 +33,11 @@ from lihil_cli.devserver.sockets import WatchedWebSocket
 from lihil_cli.envfile import apply_env_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
+from lihil_cli.proxies import parse_proxies
 from lihil_cli.serving.forwarded import ForwardedApp
 from lihil_cli.serving.lifespan import WatchedApp
 from lihil_cli.serving.logs import logging_config
-from lihil_cli.serving.tls import context_factory
+from lihil_cli.serving.tls import Certificate, context_factory
 
 # A reload is a person who waits, and so is Ctrl-C.
 RELOAD_GRACE_S = 0.5
@@ -54,19 +55,23 @@ class Prepared:
         self.plan = plan
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
-        # Outermost the dev server's own: who may ask it is judged by the peer, not by what a proxy says of it.
-        app = self.watched if plan.proxies is None else ForwardedApp(self.watched, plan.proxies)
-        self.dev = DevApp(app, plan.target.root, plan.token)
+        self.dev = DevApp(self.watched, plan.target.root, plan.token)
+        if plan.env_file is not None:
+            apply_env_file(Path(plan.env_file))
         self.config: Config = make_config(
-            self.dev,
+            self.dev if plan.proxies is None else ForwardedApp(self.dev, parse_proxies(plan.proxies)),
             ws=WatchedWebSocket,
             log_config=logging_config(colour=plan.colour, level=plan.log_level),
             log_level=plan.log_level,
             access_log=plan.access_log,
             root_path=plan.root_path,
-            ssl_context_factory=None if plan.certificate is None else context_factory(plan.certificate),
+            ssl_context_factory=None if plan.certificate is None else context_factory(_certificate(*plan.certificate)),
         )
         self.config.load()
+
+
+def _certificate(chain: str, key: str | None, password: str) -> Certificate:
+    return Certificate(Path(chain), None if key is None else Path(key), password)
 
 
 def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequence[Message] = ()) -> None:
@@ -148,8 +153,6 @@ class _Worker:
             if messages is None:
                 return ExitCode.OK
         try:
-            if self._plan.env_file is not None:
-                apply_env_file(self._plan.env_file)
             app = self._record.watch(lambda: load_app(self._plan.target))
         except CliError as error:
             self._fail(error, error.__cause__, at_start_up=False)
@@ -240,9 +243,7 @@ class _Worker:
 
     def _count_sockets(self, close: Close) -> None:
         """A thousand sockets that are closed for one reason are one line, and not in the way of closing them."""
-        found = [
-            c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.as_open is not None
-        ]
+        found = [c for c in self._service.state.connections if isinstance(c, WatchedWebSocket) and c.is_open]
         for connection in found:
             connection.forget_opening()
         if found:

@@ -18,7 +18,6 @@ from lihil.asgi import (
     HTTP_RESPONSE_BODY,
     HTTP_RESPONSE_START,
     WEBSOCKET,
-    ASGIApp,
     Receive,
     Scope,
     Send,
@@ -26,6 +25,7 @@ from lihil.asgi import (
 from lihil_cli.devserver.failure import frames_of
 from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.sockets import WatchedWebSocket
+from lihil_cli.serving.lifespan import WatchedApp
 
 PREFIX = "/_lihil/"
 _KEPT = 256
@@ -34,7 +34,7 @@ _KEPT = 256
 class DevApp:
     """An ASGI app around the user's. `news` is what `/_lihil/dev` tells; the supervisor keeps it up to date."""
 
-    def __init__(self, app: ASGIApp, root: Path, token: str) -> None:
+    def __init__(self, app: WatchedApp, root: Path, token: str) -> None:
         self.app = app
         self.news: Message = {}
         self._root = root
@@ -44,8 +44,10 @@ class DevApp:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine function: what passes through here keeps its stack as short as without --reload.
         kind = scope["type"]
-        if kind == HTTP and scope["path"].startswith(PREFIX):
-            return self._answer(scope, send)
+        if kind == HTTP and PREFIX in scope["path"]:
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            if path.startswith(PREFIX):
+                return self._answer(path, scope, send)
         if kind == WEBSOCKET:
             return self._watch(scope, receive, send)
         return self.app(scope, receive, send)
@@ -75,8 +77,8 @@ class DevApp:
         while len(self._failures) > _KEPT:
             self._failures.popitem(last=False)
 
-    async def _answer(self, scope: Scope, send: Send) -> None:
-        found = self._find(scope["path"]) if self._may_ask(scope) else None
+    async def _answer(self, path: str, scope: Scope, send: Send) -> None:
+        found = self._find(path) if self._may_ask(scope) else None
         body = json.dumps(found if found is not None else {"title": "Not Found", "status": 404}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         headers.append((b"cache-control", b"no-store"))
@@ -86,7 +88,7 @@ class DevApp:
     def _may_ask(self, scope: Scope) -> bool:
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         client = scope.get("client")
-        is_near = client is None or _is_loopback(client[0])  # without an address: the other end of a Unix socket
+        is_near = not client or not client[0] or _is_loopback(client[0])  # a Unix socket's peers have no address
         return (
             is_near
             and scope["method"] in {"GET", "HEAD"}

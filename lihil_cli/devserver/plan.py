@@ -1,37 +1,77 @@
 """What every process of the dev server is told when it starts."""
 
-import base64
-import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from lihil_cli.console import colour_allowed
 from lihil_cli.devserver.messages import Message
-from lihil_cli.loader import Target
-from lihil_cli.proxies import Proxies
-from lihil_cli.serving.tls import Certificate
+from lihil_cli.loader import Target, find_target
+from lihil_cli.settings import Rank, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class DevPlan:
-    """How to serve one app while it is being written. `token` opens `/_lihil/`, `argv` is the command line's."""
+    """How to serve one app while it is being written; plain values, so that every process can be sent it.
+
+    `token` opens `/_lihil/`, `argv` is the command line's, `certificate` the files of chain and key and the password.
+    """
 
     target: Target
     log_level: str
     colour: bool
     token: str
     argv: tuple[str, ...]
-    certificate: Certificate | None = None
-    proxies: Proxies | None = None
-    env_file: Path | None = None
+    certificate: tuple[str, str | None, str] | None = None
+    proxies: str | None = None
+    env_file: str | None = None
     root_path: str = ""
     access_log: bool = True
 
     def to_message(self) -> Message:
         """As plain values for a process that has inherited nothing."""
-        return {"pickled": base64.b64encode(pickle.dumps(self)).decode()}
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        target = {"module": self.target.module, "attribute": self.target.attribute, "root": str(self.target.root)}
+        return {**values, "target": target}
 
 
 def read_plan(message: Message) -> DevPlan:
-    """The plan that was sent as `DevPlan.to_message`, over a link that only our own processes hold."""
-    plan: DevPlan = pickle.loads(base64.b64decode(message["pickled"]))  # noqa: S301 - from our own parent
-    return plan
+    """The plan that was sent as `DevPlan.to_message`."""
+    target = message["target"]
+    certificate = message["certificate"]
+    values = {
+        "target": Target(target["module"], target["attribute"], Path(target["root"])),
+        "argv": tuple(message["argv"]),
+        "certificate": None if certificate is None else tuple(certificate),
+    }
+    return DevPlan(**{**message, **values})
+
+
+def plan_for(settings: Settings, token: str) -> DevPlan:
+    """The plan that the settings ask for. Raises CliError for what is not there or does not fit together."""
+    target = find_target(settings.app.value, settings.root)
+    if _has_rare_settings(settings):
+        from lihil_cli.serving.planning import make_plan  # with the server, which a supervisor does without otherwise
+
+        make_plan(settings, target)
+    chain, key = settings.tls_cert.value, settings.tls_key.value
+    password = settings.tls_key_password.value or ""
+    return DevPlan(
+        target,
+        settings.log_level.value,
+        colour_allowed(sys.stderr),
+        token,
+        tuple(sys.argv),
+        certificate=None if chain is None else (str(chain), None if key is None else str(key), password),
+        proxies=settings.forwarded_allow_ips.value if settings.proxy_headers.value else None,
+        env_file=None if settings.env_file.value is None else str(settings.env_file.value),
+        root_path=settings.root_path.value,
+        access_log=settings.access_log.value,
+    )
+
+
+def _has_rare_settings(settings: Settings) -> bool:
+    """Whether something is set that may be wrong in itself, or without something else."""
+    rare = (settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.forwarded_allow_ips)
+    return any(setting.rank is not Rank.DEFAULT for setting in rare)

@@ -42,6 +42,11 @@ class WatchedWebSocket(WebSocketProtocol):
         self._opened = None
 
     @property
+    def is_open(self) -> bool:
+        """Whether its opening was told, and its end was not."""
+        return self._opened is not None
+
+    @property
     def as_open(self) -> OpenSocket | None:
         """What there is to say about it while it is open; None before and after."""
         if self._opened is None:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
-from lihil_cli.devserver.changes import Burst, Ledger, is_settings, may_count
+from lihil_cli.devserver.changes import Burst, Ledger, may_count
 from lihil_cli.devserver.desk import Desk
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
@@ -109,6 +109,11 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
+        env_file = self._nursery.plan.env_file
+        if env_file is not None:  # whatever its name is
+            self._ledger.inherited.add(env_file)
+            for source in self._sources:
+                source.follow(os.path.dirname(env_file))
         self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
             self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
@@ -244,7 +249,9 @@ class _Supervisor:
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
-                self._learn_files(imports, known, whole=self._machine.situation is Situation.SERVING)
+                # While newer code waits to be mended, what the old one is made of is not the whole story.
+                is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
+                self._learn_files(imports, known, whole=is_newest)
                 self._learn_packages(imports["packages"])
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
@@ -393,7 +400,7 @@ class _Supervisor:
         for seen in source.changes():
             paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
             for path in paths:
-                if (may_count(path) or path in self._ledger.files) and self._ledger.is_part(path):
+                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
                     self._burst.add(path, now, is_gone=seen.is_gone)
 
     def _judge(self, now: float) -> None:
@@ -404,7 +411,7 @@ class _Supervisor:
         verdict = self._ledger.judge(self._burst.take(), read_file)
         if verdict is None:
             return
-        if any(is_settings(path) for path in verdict.files) and not self._read_settings():
+        if verdict.is_fresh and not self._read_settings():
             return
         self._step(events.Changed(events.Change(verdict.files, began, verdict.is_fresh)))
 

@@ -33,9 +33,9 @@ class Place:
 
 
 def say(text: str, *, sgr: str = "") -> None:
-    """One message of the server's, made safe for a terminal; in the colour `sgr` where colour is allowed.
+    """One message of the server's, made safe for a terminal; one that is gone takes nobody with it.
 
-    A terminal that is gone takes nobody with it.
+    In the colour `sgr` where colour is allowed.
     """
     line = escape_terminal(text)
     _write(f"\x1b[{sgr}m{line}\x1b[0m" if sgr and colour_allowed(sys.stderr) else line)

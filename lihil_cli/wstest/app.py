@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
-from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.events import (
     Action,
     Close,
@@ -46,9 +44,8 @@ from lihil_cli.wstest.network import (
 )
 from lihil_cli.wstest.opening import open_place, unreachable
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
-from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.reporting import Form, Reporter
-from lihil_cli.wstest.session import Options, Session
+from lihil_cli.wstest.session import Options, Session, State
 from lihil_cli.wstest.steps import Step, read_step
 from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Screen, Streams
@@ -188,12 +185,14 @@ class _Conversation:
 
     async def tell_refusal(self, error: RefusedError) -> None:
         """Say everything about a refused handshake on standard error."""
+        from lihil_cli.wstest.refusal import refusal_lines
+
         refusal = error.refusal
         if refusal is not None:
             self._reporter.publish(lambda output, t: output.refused(t, refusal))
-        crash = await self._crash_of(refusal, error.failure)
+        crash = await self._crash_lines(refusal, error.failure)
         lines = [str(error)] if refusal is None else refusal_lines(refusal, is_whole=self._settings.is_verbose)
-        for line in [*([] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)), *lines]:
+        for line in [*crash, *lines]:
             self._screen.print_note(line)
 
     def close(self) -> None:
@@ -281,19 +280,26 @@ class _Conversation:
     async def _explain(self, connection: Connection, event: Closed) -> None:
         """Say why the handler died, where that is known: the reason itself is the last line, and the session's."""
         if event.code in _CRASHES and event.by != "client":
-            crash = await self._crash_of(connection.response, connection.failure)
-            for line in [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose):
+            for line in await self._crash_lines(connection.response, connection.failure):
                 self._screen.print_note(line)
 
-    async def _crash_of(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+    async def _crash_lines(self, answer: Response | Refusal | None, failure: BaseException | None) -> list[str]:
         """What the app raised in this process, or what the dev server says about the connection."""
         place = self._settings.place
+        server = None if place is None else place.server
+        if failure is None and (server is None or answer is None):
+            return []
+        # Nothing of this is needed where all goes well, and so is not loaded then.
+        from lihil_cli.wstest.crash import crash_lines, crash_of
+        from lihil_cli.wstest.devserver import connection_id, fetch_crash
+
+        crash = None
         if failure is not None:
-            return crash_of(failure, (place and place.root) or self._settings.folder)
-        if place is None or place.server is None or answer is None:
-            return None
-        name = connection_id(Response(answer.status, answer.phrase, answer.headers))
-        return None if name is None else await fetch_crash(place.server, name)
+            crash = crash_of(failure, place.root if place is not None else self._settings.folder)
+        elif server is not None and answer is not None:
+            name = connection_id(Response(answer.status, answer.phrase, answer.headers))
+            crash = None if name is None else await fetch_crash(server, name)
+        return [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)
 
     def _take_chunk(self, chunk: bytes) -> None:
         """One chunk of standard input, b"" at its end; the next is asked for when this one has been dealt with."""
@@ -330,6 +336,8 @@ class _Conversation:
     def _interrupt(self) -> None:
         self._interrupts.settle()
         self._feed(Interrupted())
+        if self._session.state is not State.OPEN:
+            self._interrupts.expect_end()
 
     def _break_output(self, error: OSError) -> None:
         self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))

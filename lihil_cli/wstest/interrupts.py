@@ -24,6 +24,10 @@ class Interrupts:
         self._is_pending = False
         signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def expect_end(self) -> None:
+        """The interrupt ends everything: what blocks from now on, such as a write nobody reads, is not waited for."""
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Raise KeyboardInterrupt for a second Ctrl-C, or a second after one, that nobody has settled.

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.handshake import CannotConnectError
 from lihil_cli.wstest.locate import Located
-from lihil_cli.wstest.schema import Schema, complaints, parse_schema, read_schema
 from lihil_cli.wstest.target import Target
+
+if TYPE_CHECKING:
+    # Loaded where there is a schema to read: it would be much of what it takes to connect.
+    from lihil_cli.wstest.schema import Schema
 
 _MAX_SCHEMA_BYTES = 16 * 2**20
 
@@ -45,7 +48,7 @@ async def open_place(
         yield replace(place.target, app=app)
 
 
-def load_schema(place: Located) -> Schema:
+def load_schema(place: Located) -> "Schema":
     """What the app at a place says about itself. Raises CliError where nothing is known about it."""
     schema = _kept_schema(place)
     if schema is None and place.app is not None:
@@ -62,13 +65,14 @@ def load_schema(place: Located) -> Schema:
     return schema
 
 
-def schema_of_app(app: Any, label: str) -> Schema | None:
+def schema_of_app(app: Any, label: str) -> "Schema | None":
     """What a loaded app says about itself; None for one that is no lihil.Lihil."""
     if not hasattr(app, "endpoints"):
         return None
     import msgspec
 
     from lihil.schema.model import describe_app
+    from lihil_cli.wstest.schema import parse_schema
 
     return parse_schema(msgspec.to_builtins(describe_app(app, title=label)))
 
@@ -81,18 +85,22 @@ def unreachable(error: CannotConnectError, target: Target) -> CliError:
     return CliError(escape_terminal(message, keep_newlines=target.app is not None), code=ExitCode.CANNOT_CONNECT)
 
 
-def _kept_schema(place: Located) -> Schema | None:
+def _kept_schema(place: Located) -> "Schema | None":
     """The dev server's own; a file that is not there, or is none, says nothing."""
     if place.schema is None:
         return None
+    from lihil_cli.wstest.schema import read_schema
+
     with suppress(OSError), place.schema.open("rb") as stream:
         return read_schema(stream.read(_MAX_SCHEMA_BYTES))
     return None
 
 
-def _check(schema: Schema | None, target: Target, headers: tuple[tuple[str, str], ...], *, is_forced: bool) -> None:
+def _check(schema: "Schema | None", target: Target, headers: tuple[tuple[str, str], ...], *, is_forced: bool) -> None:
     if schema is None or is_forced:
         return
+    from lihil_cli.wstest.schema import complaints
+
     found = complaints(schema, target.path, headers)
     if found:
         raise CliError(f"{'; '.join(found)} (--force sends it anyway)", code=ExitCode.USAGE)

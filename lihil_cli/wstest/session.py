@@ -104,7 +104,7 @@ class Session:
         self._steps: deque[steps.Step] = deque()
         self._awaited: steps.Expect | None = None
         self._blocked_until: float | None = None
-        self._kept: deque[str | bytes] = deque(maxlen=_KEPT_MESSAGES)
+        self._kept: deque[str | bytes] = deque()
         self._kept_bytes = 0
         self._met = 0  # of options.expects
 
@@ -195,7 +195,7 @@ class Session:
                     actions += self._start_close(now, code, reason)
                 case steps.Sleep(seconds):
                     self._blocked_until = now + seconds
-                case steps.Expect() as expected:
+                case expected:
                     self._await(expected, now)
             self._linger_from = now
         return actions
@@ -237,7 +237,7 @@ class Session:
         if self._awaited is None:
             self._kept.append(payload)
             self._kept_bytes += len(payload)
-            while self._kept_bytes > _KEPT_BYTES:
+            while self._kept_bytes > _KEPT_BYTES or len(self._kept) > _KEPT_MESSAGES:
                 self._kept_bytes -= len(self._kept.popleft())
             return []
         if not self._awaited.pattern.matches(payload):

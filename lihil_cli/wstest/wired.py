@@ -63,6 +63,7 @@ class WireConnection:
         self._begin()
         while not self._messages:
             if self._protocol.has_buffered:
+                await asyncio.sleep(0)  # a read can hold 100,000 messages, and Ctrl-C wants its turn
                 self._take(b"")
             elif self._is_over:
                 raise ConnectionEndedError(self._ending or Closed(LOST, by="nobody"))

@@ -12,6 +12,7 @@ app = "shop.main:app"
 host = "::1"
 port = 9000
 reload = true
+reload_mode = "fork"
 workers = 3
 log_level = "debug"
 uds = "run/app.sock"
@@ -64,6 +65,7 @@ def test_every_key_is_read_from_the_nearest_project_file(tmp_path: Path) -> None
     assert settings.host == Setting("::1", file)
     assert settings.port == Setting(9000, file)
     assert settings.reload == Setting(True, file)
+    assert settings.reload_mode == Setting("fork", file)
     assert settings.workers == Setting(3, file)
     assert settings.log_level == Setting("debug", file)
     assert settings.uds == Setting(inner / "run/app.sock", file)

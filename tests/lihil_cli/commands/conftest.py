@@ -40,15 +40,15 @@ def bare_app(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with taken_port() as port:
+        return port
+
+
+@pytest.fixture
 def stage(tmp_path: Path) -> Path:
     """`main.py` in `tmp_path`: an ASGI application with a path for each way of being in the way of an end."""
     file = tmp_path / "main.py"
     file.write_text(STAGE)
     return file
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with taken_port() as port:
-        return port

@@ -250,6 +250,12 @@ def test_only_so_much_is_kept_for_an_expectation_still_to_come() -> None:
     assert replay(PIPE, Opened(), *flood, expected, 1.0, Tick(), BY_US)[-1] == Exit(1)
 
 
+def test_a_long_flood_is_no_trouble_for_what_is_kept() -> None:
+    flood: list[Event | float] = [Received("x" * 100)] * 25_000
+    last = Given(Expect(parse_pattern("last"), 1.0))
+    assert replay(PIPE, Opened(), *flood, Received("last"), last, said("hi"))[-1] == Send("hi")
+
+
 def test_a_ping_and_a_close_can_be_steps() -> None:
     steps: list[Event | float] = [Given(Measure(b"p")), Given(Leave(4000, "bye")), said("never")]
     assert replay(PIPE, Opened(), *steps, Ponged(0.1), Closed(4000, "bye", "client"))[-4:] == [
@@ -324,6 +330,11 @@ def test_an_expectation_that_was_not_met_is_a_failure(end: Closed) -> None:
     actions = replay(EXPECTING, Opened(), Received("one"), end)
     assert actions[-1] == Exit(1)
     assert last_note(actions).endswith("; no message was /two/, as expected")
+
+
+def test_a_count_is_waited_for_although_everything_expected_has_come() -> None:
+    options = Options(expects=(parse_pattern("one"),), limit=2)
+    assert replay(options, Opened(), InputEnded(), Received("one")) == [Print("one")]
 
 
 def test_an_expectation_is_waited_for_longer_but_not_for_ever() -> None:

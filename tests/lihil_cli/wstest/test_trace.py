@@ -30,5 +30,11 @@ def test_a_tracer_that_nobody_listens_to_keeps_its_place() -> None:
     assert tracer.feed(b"\x00") == [Frame(True, 9, True, False, 0, False)]
 
 
+def test_a_frame_that_is_not_whole_is_known() -> None:
+    tracer = FrameTracer(is_outgoing=False)
+    inside = [tracer.is_inside for piece in (b"\x81", b"\x02h", b"i") if tracer.feed(piece) is not None]
+    assert inside == [False, True, False]
+
+
 def test_an_opcode_is_told_in_words_or_as_its_number() -> None:
     assert [frame.name for frame in FRAMES] == ["text", "binary", "text", "continuation", "opcode 11", "text"]
