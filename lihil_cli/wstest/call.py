@@ -13,7 +13,7 @@ from lihil_cli.wstest.reporting import Form
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
-from lihil_cli.wstest.terminal import Streams, process_streams
+from lihil_cli.wstest.terminal import Streams, is_at_terminal, process_streams
 
 SCRIPT_SUFFIX = ".wst"
 
@@ -98,14 +98,13 @@ def carry_out(given: Given, folder: Path) -> int:
     if is_script:
         return _play(given, handshake, asked, folder)
     options, piping = _options_of(given), _piping_of(given)
-    streams = process_streams()
     # Who sits at a terminal can start the server now; in a pipe nobody can.
-    waits = streams.are_interactive and piping.is_default and given.reconnect is not False and not given.routes
+    waits = is_at_terminal() and piping.is_default and given.reconnect is not False and not given.routes
     place = locate(given.target or "/", asked, folder, query=extras.query, waits=waits)
     if given.routes:
         from lihil_cli.wstest.examine import list_routes
 
-        return list_routes(place, streams)
+        return list_routes(place, process_streams())
     settings = Settings(
         place.target,
         handshake,
@@ -118,7 +117,7 @@ def carry_out(given: Given, folder: Path) -> int:
         is_verbose=given.verbose,
         reconnects=given.reconnect is not False,
     )
-    return _mode_of(given)(settings, streams)
+    return _mode_of(given)(settings, process_streams())
 
 
 def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int:

@@ -47,6 +47,11 @@ def process_streams() -> Streams:
     )
 
 
+def is_at_terminal() -> bool:
+    """Whether somebody types and looks, as `Streams.are_interactive` says of this process's streams."""
+    return _is_tty(sys.stdin) and _is_tty(sys.stdout)
+
+
 def _is_tty(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 

@@ -4,16 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from lihil_cli.wstest.close_codes import NORMAL
-from lihil_cli.wstest.repl.events import Payload
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Send one message; `typed` is how it stands on the screen, `fragment` the bytes to a frame."""
-
-    payload: Payload
-    typed: str = ""
-    fragment: int = 0
+from lihil_cli.wstest.repl.events import Say
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.repl.commands import Say
 from lihil_cli.wstest.repl.events import (
     Action,
     Connect,
@@ -16,6 +15,7 @@ from lihil_cli.wstest.repl.events import (
     Mark,
     Note,
     Payload,
+    Say,
     Send,
     SendClose,
     Sent,
@@ -174,6 +174,11 @@ class Desk:
             elif peer.life in PENDING:
                 peer.life = Life.ENDED
         return actions + self.end_if_over()
+
+    def quit(self, now: float) -> list[Action]:
+        """Leave because the user says so; with exit code 3 where nothing was ever reached."""
+        never = not any(peer.has_been_open for peer in self.peers.values())
+        return self.leave(now, ExitCode.CANNOT_CONNECT if never else None)
 
     def end_if_over(self) -> list[Action]:
         """Leave when no connection is left that could go on."""

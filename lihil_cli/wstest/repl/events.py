@@ -191,6 +191,15 @@ class Message:
 Item: TypeAlias = Note | Sent | Message
 
 
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Send one message; `typed` is how it stands on the screen, `fragment` the bytes to a frame."""
+
+    payload: Payload
+    typed: str = ""
+    fragment: int = 0
+
+
 # Actions: what the shell must do.
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter
 from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
-from lihil_cli.wstest.repl.typed import is_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,8 @@ class PlainLines:
         self._events.put_nowait(InputEnded())
 
     def _take(self, chunk: bytes) -> None:
+        from lihil_cli.wstest.repl.typed import is_complete  # late, as all that only who types needs
+
         lines = self._splitter.feed(chunk) if chunk else self._splitter.finish()
         try:
             for line in lines:

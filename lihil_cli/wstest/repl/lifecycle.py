@@ -1,9 +1,20 @@
 """How connections come, go and come back: the rules for what the shell tells of them."""
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.repl.commands import Say
 from lihil_cli.wstest.repl.desk import FIRST_PEER, Desk
-from lihil_cli.wstest.repl.events import About, Action, Closed, Failed, FetchTrace, Mark, Note, Opened, Reloaded, Traced
+from lihil_cli.wstest.repl.events import (
+    About,
+    Action,
+    Closed,
+    Failed,
+    FetchTrace,
+    Mark,
+    Note,
+    Opened,
+    Reloaded,
+    Say,
+    Traced,
+)
 from lihil_cli.wstest.repl.peer import Life, Peer
 
 _FAILED = 1011

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.close_codes import NORMAL
 from lihil_cli.wstest.repl import commands, guide, review
 from lihil_cli.wstest.repl.desk import Desk, Job, Pinging
@@ -15,6 +14,7 @@ from lihil_cli.wstest.repl.events import (
     Payload,
     Prefill,
     ReadFile,
+    Say,
     SendPing,
     SendPong,
     SendRaw,
@@ -56,7 +56,7 @@ def _why_not(peer: Peer) -> str:
 def _address(desk: Desk, command: commands.To, now: float) -> list[Action]:
     if command.name not in desk.peers:
         if len(desk.peers) == 1:
-            return _obey(desk, commands.Say(command.line, command.line), command.line, now)
+            return _obey(desk, Say(command.line, command.line), command.line, now)
         return [*desk.note(f"there is no connection {command.name}: {_names(desk)}", "bad"), Prefill(command.line)]
     before, desk.current = desk.current, command.name
     try:
@@ -73,7 +73,7 @@ def _names(desk: Desk) -> str:
 # Messages out
 
 
-def _say(desk: Desk, order: commands.Say, now: float) -> list[Action]:
+def _say(desk: Desk, order: Say, now: float) -> list[Action]:
     return desk.say(desk.peer, order, now)
 
 
@@ -169,13 +169,7 @@ def _clear(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
 
 
 def _quit(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
-    return quit_now(desk, now)
-
-
-def quit_now(desk: Desk, now: float) -> list[Action]:
-    """Leave because the user says so; with exit code 3 where nothing was ever reached."""
-    never = not any(peer.has_been_open for peer in desk.peers.values())
-    return desk.leave(now, ExitCode.CANNOT_CONNECT if never else None)
+    return desk.quit(now)
 
 
 _Order: TypeAlias = tuple[bool, Callable[[Desk, Any, float], list[Action]]]
@@ -194,7 +188,7 @@ _PLAIN: dict[str, _Order] = {
 }
 
 _ORDERS: dict[type, _Order] = {
-    commands.Say: (True, _say),
+    Say: (True, _say),
     commands.SayFile: (True, _say_file),
     commands.RawBytes: (True, _raw),
     commands.Repeat: (True, _repeat),

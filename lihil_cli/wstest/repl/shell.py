@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from lihil_cli.console import colour_allowed
@@ -21,7 +21,6 @@ from lihil_cli.wstest.locate import Located, find_schema
 from lihil_cli.wstest.network import Handshake, Refusal, Response
 from lihil_cli.wstest.opening import schema_of_app
 from lihil_cli.wstest.repl.attempt import Attempt
-from lihil_cli.wstest.repl.complete import Words
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
 from lihil_cli.wstest.repl.devstate import DevState, read_dev_state
@@ -66,6 +65,9 @@ from lihil_cli.wstest.schema import Schema, read_schema
 from lihil_cli.wstest.session import Options
 from lihil_cli.wstest.target import Target, resolve_target
 from lihil_cli.wstest.terminal import Streams
+
+if TYPE_CHECKING:
+    from lihil_cli.wstest.repl.complete import Words
 
 PING_INTERVAL_S = 20.0
 
@@ -237,7 +239,9 @@ class _Shell:
             dash=lambda: plain("─"),
         )
 
-    def _words(self) -> Words:
+    def _words(self) -> "Words":
+        from lihil_cli.wstest.repl.complete import Words
+
         desk = self._repl.desk
         return Words(self._setup.schema, tuple(desk.peers), desk.peer.target)
 
@@ -468,7 +472,9 @@ def _unindented(lines: list[str]) -> tuple[str, ...]:
     return tuple(line.removeprefix("  ").rstrip().removesuffix(":") for line in lines)
 
 
-def _load_prompt() -> Callable[[View, History, Callable[[], Words]], Keyboard] | None:
+def _load_prompt() -> "Callable[[View, History, Callable[[], Words]], Keyboard] | None":
+    """What only somebody who types needs: the commands, and a line editor where there is one."""
+
     try:
         from lihil_cli.wstest.repl.prompt import Prompt
     except ImportError:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.repl.commands import Say
 from lihil_cli.wstest.repl.desk import Desk, Job, Setup
 from lihil_cli.wstest.repl.events import (
     Action,
@@ -28,6 +27,7 @@ from lihil_cli.wstest.repl.events import (
     Ponged,
     Received,
     Reloaded,
+    Say,
     SendPing,
     Tick,
     Told,
@@ -35,12 +35,9 @@ from lihil_cli.wstest.repl.events import (
     Typed,
     Watch,
 )
-from lihil_cli.wstest.repl.guide import rtt_text
 from lihil_cli.wstest.repl.lifecycle import close_peer, fail_peer, follow, open_peer, tell_trace
 from lihil_cli.wstest.repl.log import Log
-from lihil_cli.wstest.repl.orders import obey, quit_now
 from lihil_cli.wstest.repl.peer import PENDING, Life
-from lihil_cli.wstest.repl.transcript import parse_transcript
 
 
 class Repl:
@@ -156,6 +153,8 @@ class Repl:
         pinging.left -= 1
         if pinging.left:
             return [SendPing(event.peer)]
+        from lihil_cli.wstest.repl.guide import rtt_text
+
         del desk.pings[event.peer]
         return desk.note(rtt_text(pinging.rtts), peer=event.peer)
 
@@ -171,10 +170,12 @@ class Repl:
         self._desk.was_hinted = False
         if not event.text.strip() or self._desk.is_leaving:
             return []  # Enter on an empty prompt is a habit, not a message
+        from lihil_cli.wstest.repl.orders import obey  # late: nobody should wait for the commands before a message
+
         return obey(self._desk, event.text, now)
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
-        return [] if self._desk.is_leaving else quit_now(self._desk, now)
+        return [] if self._desk.is_leaving else self._desk.quit(now)
 
     def _interrupt(self, event: Interrupted, now: float) -> list[Action]:
         """Ctrl-C with nothing typed: stop what goes on by itself, then say how to leave, then leave, then at once."""
@@ -213,6 +214,8 @@ class Repl:
 
     def _replay(self, event: FileRead, now: float) -> list[Action]:
         desk, request = self._desk, event.request
+        from lihil_cli.wstest.repl.transcript import parse_transcript
+
         try:
             steps = parse_transcript(event.data.decode(), request.path)
         except ValueError as error:

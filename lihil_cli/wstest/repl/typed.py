@@ -33,13 +33,13 @@ from lihil_cli.wstest.repl.commands import (
     Repeat,
     Replay,
     Save,
-    Say,
     SayFile,
     Show,
     Stall,
     To,
     Use,
 )
+from lihil_cli.wstest.repl.events import Say
 
 _MAX_PINGS = 1000
 _MAX_REPEATS = 1_000_000

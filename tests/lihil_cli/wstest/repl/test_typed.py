@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from lihil_cli.wstest.repl import commands
-from lihil_cli.wstest.repl.commands import USAGES, Mistake, Plain, Say
+from lihil_cli.wstest.repl.commands import USAGES, Mistake, Plain
+from lihil_cli.wstest.repl.events import Say
 from lihil_cli.wstest.repl.typed import is_complete, parse_typed
 
 
