@@ -69,25 +69,25 @@ class Cycle:
         awaits_continue: bool,
         logs_access: bool,
     ) -> None:
-        self.scope = scope
+        self.scope: Scope = scope
         self.task: asyncio.Task[None]  # the one that `run` is called in
         self._transport = transport
         self._flow = flow
         self._defaults = defaults
         self._on_response = on_response
-        self.keep_alive = keep_alive
-        self.awaits_continue = awaits_continue
+        self.keep_alive: bool = keep_alive
+        self.awaits_continue: bool = awaits_continue
         self._logs_access = logs_access
         self._is_head: bool = scope["method"] == "HEAD"
         # The request
-        self.body = bytearray()
-        self.more_body = True
-        self.disconnected = False
+        self.body: bytearray = bytearray()
+        self.more_body: bool = True
+        self.disconnected: bool = False
         self._has_news = False  # something that receive() has not told yet
         self._news: Event | None = None  # there once receive() has had to wait
         # The response
-        self.response_started = False
-        self.response_complete = False
+        self.response_started: bool = False
+        self.response_complete: bool = False
         self._head = b""  # while it waits for the first part of the body
         self._left = 0  # bytes of the body that are announced and not sent; or CHUNKED
 

@@ -36,7 +36,15 @@ class HTTPProtocol(HttpToolsProtocol):
     shutdown_timeout_s: float = WebSocketProtocol.shutdown_timeout_s
     patience_s: float = 0.1  # for the request that a connection was made for, when the server stops in between
 
+    # uvicorn's own, said again because it leaves their types to be guessed.
     cycle: Cycle | None  # type: ignore[assignment]
+    flow: FlowControl
+    headers: list[tuple[bytes, bytes]]
+    scope: Any
+    server: tuple[str, int | None] | None
+    client: tuple[str, int] | None
+    scheme: Any
+    expect_100_continue: bool
 
     def __init__(
         self,
