@@ -256,7 +256,7 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         self._deadline.stop_timer()
         if upgrade is None or kind is None or not issubclass(kind, WebSocketProtocol):
-            self.scope = {"method": self.parser.get_method().decode("ascii"), "headers": self.headers}  # type: ignore[typeddict-item]
+            self.scope = {"method": self.parser.get_method().decode("ascii"), "headers": self.headers}
             super().handle_websocket_upgrade()
             return
         self.connections.discard(self)
