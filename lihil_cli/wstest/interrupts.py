@@ -10,6 +10,13 @@ from lihil_cli.errors import Terminated
 PATIENCE_S = 1.0
 """How long a Ctrl-C may be without effect: a write that blocks, or a handler in this process that does not await."""
 
+_HAS_ALARM = hasattr(signal, "setitimer")  # Windows has none: there the second Ctrl-C ends what the first one could not
+
+
+def _set_alarm(seconds: float) -> None:
+    if _HAS_ALARM:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
 
 class Interrupts:
     """Catches signals. `on_interrupt` is called in the signal handler; whoever then acts on it calls `settle`."""
@@ -22,11 +29,11 @@ class Interrupts:
     def settle(self) -> None:
         """The interrupt has been taken note of; the next one is new."""
         self._is_pending = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _set_alarm(0)
 
     def expect_end(self) -> None:
         """The interrupt ends everything: what blocks from now on, such as a write nobody reads, is not waited for."""
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        _set_alarm(PATIENCE_S)
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -34,12 +41,14 @@ class Interrupts:
 
         SIGTERM raises Terminated at once. Either unwinds everything, so a terminal is left as it was found.
         """
-        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate, signal.SIGALRM: self._give_up}
+        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate}
+        if _HAS_ALARM:
+            handlers[signal.SIGALRM] = self._give_up
         previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _set_alarm(0)
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
@@ -47,7 +56,7 @@ class Interrupts:
         if self._is_pending:
             self._give_up(number, frame)
         self._is_pending = True
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        _set_alarm(PATIENCE_S)
         self._on_interrupt()
 
     def _give_up(self, number: int, frame: FrameType | None) -> None:
