@@ -29,21 +29,21 @@ _REGISTERED = frozenset(CloseCode)
 _SENDABLE = _REGISTERED - {1005, 1006, 1015}  # those are set by an endpoint for itself, never on the wire
 
 _MEANINGS = {
-    CloseCode.NORMAL_CLOSURE: "done, nothing wrong",
-    CloseCode.GOING_AWAY: "the peer is going away: it stops, or the page was left",
+    CloseCode.NORMAL_CLOSURE: "normal closure",
+    CloseCode.GOING_AWAY: "going away",
     CloseCode.PROTOCOL_ERROR: "protocol error",
-    CloseCode.UNSUPPORTED_DATA: "a kind of data the peer does not take",
-    CloseCode.NO_STATUS_RECEIVED: "closed without a code",
+    CloseCode.UNSUPPORTED_DATA: "unsupported data",
+    CloseCode.NO_STATUS_RECEIVED: "no code given",
     CloseCode.ABNORMAL_CLOSURE: "the connection was lost without a close",
-    CloseCode.INVALID_PAYLOAD: "a message that is not what it claims to be, such as text that is not UTF-8",
-    CloseCode.POLICY_VIOLATION: "against the peer's policy",
-    CloseCode.MESSAGE_TOO_BIG: "a message larger than the peer takes",
-    CloseCode.MANDATORY_EXTENSION: "the server did not agree to an extension the client needs",
-    CloseCode.INTERNAL_ERROR: "the peer failed",
-    CloseCode.SERVICE_RESTART: "the service restarts",
-    CloseCode.TRY_AGAIN_LATER: "try again later: the peer is overloaded",
+    CloseCode.INVALID_PAYLOAD: "invalid payload data",
+    CloseCode.POLICY_VIOLATION: "policy violation",
+    CloseCode.MESSAGE_TOO_BIG: "message too big",
+    CloseCode.MANDATORY_EXTENSION: "an extension is missing",
+    CloseCode.INTERNAL_ERROR: "internal error",
+    CloseCode.SERVICE_RESTART: "service restart",
+    CloseCode.TRY_AGAIN_LATER: "try again later",
     CloseCode.BAD_GATEWAY: "bad gateway",
-    CloseCode.TLS_HANDSHAKE: "TLS failed",
+    CloseCode.TLS_HANDSHAKE: "TLS failure",
 }
 
 
@@ -54,8 +54,8 @@ def meaning_of(code: int) -> str:
     if 3000 <= code <= 3999:
         return "registered by a library or framework"
     if 4000 <= code <= 4999:
-        return "the application's own code"
-    return "not a code that may be sent"
+        return "private to the application"
+    return "unassigned code"
 
 
 def may_be_sent(code: int) -> bool:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
     Close,
-    Closed,
     Event,
     Given,
     InputEnded,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.app import Settings, run_briefly
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.events import Closed
 from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError
 from lihil_cli.wstest.network import open_connection
 from lihil_cli.wstest.opening import open_place, unreachable

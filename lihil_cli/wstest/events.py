@@ -1,9 +1,9 @@
 """What can happen in a conversation (events), and what the shell is told to do about it (actions)."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.closing import NORMAL, Closed
 from lihil_cli.wstest.steps import Step
 
 # Events: what happened.
@@ -45,15 +45,6 @@ class Ponged:
     """The answer to our ping arrived, `rtt_s` after it was sent."""
 
     rtt_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The connection is over. `by` is who closed first; nobody means it was lost (1006)."""
-
-    code: int
-    reason: str = ""
-    by: Literal["server", "client", "nobody"] = "server"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.app import Settings, run_briefly
-from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.handshake import CannotConnectError, RefusedError, Response
 from lihil_cli.wstest.locate import Located
 from lihil_cli.wstest.network import open_connection

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 
 DEFAULT_MAX_BYTES = 8 * 2**20
 """So that no server costs its client 100 MiB: a text takes four times its bytes when one character is far out."""

@@ -26,7 +26,7 @@ from lihil.testing.wire import Wire as MemoryWire
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError
 from lihil_cli.loader import explain, find_target, load_app
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import (
     CannotConnectError,
     ConnectionEndedError,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lihil_cli.console import UNSAFE
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import Refusal
 
 _LOST = 1006

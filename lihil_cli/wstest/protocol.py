@@ -4,7 +4,7 @@ from lihil_cli.framework import defer_framework
 
 defer_framework()  # before the first import from below `lihil`
 
-from lihil.rfc6455.close import may_be_sent  # noqa: E402
+from lihil.rfc6455.close import may_be_sent, meaning_of  # noqa: E402
 from lihil.rfc6455.connection import Close, Connection, Failure, Ping, Pong, Role, State, StateError  # noqa: E402
 from lihil.rfc6455.deflate import Deflate, DeflateOptions  # noqa: E402
 from lihil.rfc6455.handshake import (  # noqa: E402
@@ -37,6 +37,7 @@ __all__ = [
     "encode_request",
     "find_head",
     "may_be_sent",
+    "meaning_of",
     "parse_response",
     "read_answer",
 ]

@@ -16,11 +16,10 @@ from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest import steps
-from lihil_cli.wstest.close_codes import NORMAL, meaning_of
+from lihil_cli.wstest.closing import NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
     Action,
     Close,
-    Closed,
     Event,
     Exit,
     Given,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from lihil_cli.wstest.close_codes import NORMAL, is_sendable_code
+from lihil_cli.wstest.closing import NORMAL, may_be_sent
 from lihil_cli.wstest.pattern import Pattern, value_pattern
 
 DEFAULT_EXPECT_S = 10.0
@@ -110,7 +110,7 @@ def _measure(content: Mapping[str, Any]) -> Step:
 
 def _leave(content: Mapping[str, Any]) -> Step:
     code, reason = content["close"] or NORMAL, content.get("reason") or ""
-    if not isinstance(code, int) or isinstance(code, bool) or not is_sendable_code(code):
+    if not isinstance(code, int) or isinstance(code, bool) or not may_be_sent(code):
         raise ValueError('"close" takes a code that may be sent: 1000-1003, 1007-1014 or 3000-4999')
     if not isinstance(reason, str) or len(reason.encode()) > _MAX_REASON_BYTES:
         raise ValueError(f'"reason" takes a text of at most {_MAX_REASON_BYTES} bytes')
@@ -170,7 +170,7 @@ def steps_of_record(lines: Iterable[str | bytes], speed: float | None) -> Iterat
 def _step_of(event: Mapping[str, Any]) -> Step | None:
     if event["ev"] == "send":
         return Say(str(event["data"]) if event["kind"] == "text" else b64decode(event["b64"], validate=True))
-    if event["ev"] == "close" and event["by"] == "client" and is_sendable_code(int(event["code"])):
+    if event["ev"] == "close" and event["by"] == "client" and may_be_sent(int(event["code"])):
         return Leave(int(event["code"]), str(event["reason"]))
     return None
 

@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import ConnectionEndedError, Response
 from lihil_cli.wstest.protocol import EVENT_BYTES, Close, Failure, Ping, Pong, State, StateError
 from lihil_cli.wstest.protocol import Connection as Protocol

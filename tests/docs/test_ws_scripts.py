@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lihil_cli.wstest.patterns.match import parse_pattern
 from lihil_cli.wstest.script.files import load_file
-from lihil_cli.wstest.script.match import parse_pattern
 from lihil_cli.wstest.script.parse import parse_script
 from lihil_cli.wstest.script.servers import in_process
 from lihil_cli.wstest.script.suite import Options, run_script

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.repl.events import Say
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lihil_cli.wstest.close_codes import meaning_of
+from lihil_cli.wstest.closing import meaning_of
 from lihil_cli.wstest.message_types import MessageType
 from lihil_cli.wstest.repl.commands import USAGES
 from lihil_cli.wstest.schema import Schema

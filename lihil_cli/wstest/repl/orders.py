@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from lihil_cli.wstest.close_codes import NORMAL
+from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.repl import commands, guide, review
 from lihil_cli.wstest.repl.desk import Desk, Job, Pinging
 from lihil_cli.wstest.repl.events import (

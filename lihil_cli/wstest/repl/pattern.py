@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 
+from lihil_cli.wstest.patterns.match import Difference, Match, Pattern, SourceError, match, parse_pattern
 from lihil_cli.wstest.repl.events import Payload
-from lihil_cli.wstest.script.match import Difference, Match, Pattern, SourceError, match, parse_pattern
 
 
 def make_expectation(text: str) -> Callable[[Payload], str]:
@@ -25,21 +25,13 @@ def make_filter(text: str) -> Callable[[Payload], bool]:
     Raises ValueError for a pattern that is none.
     """
     if text.startswith(("{", "[", "hex:", "<")) or re.fullmatch(r"/.*/\w*", text):
-        pattern = _parse(_opened(text))
+        pattern = _parse(text, is_subset=True)
         return lambda payload: isinstance(match(pattern, payload), Match)
     return lambda payload: text in payload if isinstance(payload, str) else text.encode() in payload
 
 
-def _opened(text: str) -> str:
-    """An object that other members are allowed in."""
-    if not text.startswith("{") or "..." in text or not text.endswith("}"):
-        return text
-    inside = text[1:-1].strip()
-    return f"{{{inside}, ...}}" if inside else "{...}"
-
-
-def _parse(text: str) -> Pattern:
+def _parse(text: str, *, is_subset: bool = False) -> Pattern:
     try:
-        return parse_pattern(text)
+        return parse_pattern(text, is_subset=is_subset)
     except SourceError as error:
         raise ValueError(f"{text!r} is no pattern: {error}") from None

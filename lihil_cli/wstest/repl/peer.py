@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.close_codes import meaning_of
+from lihil_cli.wstest.closing import meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from lihil_cli.wstest.events import Closed as Ending
+from lihil_cli.wstest.closing import Closed as Ending
 from lihil_cli.wstest.jsonl import close_event, dump, open_event, pong_event, recv_event, send_event
+from lihil_cli.wstest.patterns.match import SourceError
+from lihil_cli.wstest.patterns.template import UnknownNameError
 from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Payload
 from lihil_cli.wstest.repl.log import Step
-from lihil_cli.wstest.script.match import SourceError
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import locate, parse_script
-from lihil_cli.wstest.script.patterns.template import UnknownNameError
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
 from lihil_cli.wstest.script.steps import Repeat, Send, SendBytes, SendText
 from lihil_cli.wstest.script.steps import Step as ScriptStep

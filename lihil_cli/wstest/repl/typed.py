@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lihil_cli.wstest.close_codes import is_sendable_code
+from lihil_cli.wstest.closing import may_be_sent
 from lihil_cli.wstest.repl.commands import (
     USAGES,
     Close,
@@ -167,7 +167,7 @@ def _close(rest: str) -> Command:
     reason = reason.strip()
     if not code:
         return Close()
-    if not (code.isascii() and code.isdigit() and is_sendable_code(int(code[:5]))):
+    if not (code.isascii() and code.isdigit() and may_be_sent(int(code[:5]))):
         raise _WrongError(f"{code} is no code that may be sent: 1000-1003, 1007-1014 or 3000-4999")
     if len(reason.encode()) > _CONTROL_BYTES - 2:
         raise _WrongError(f"a close reason holds at most {_CONTROL_BYTES - 2} bytes")

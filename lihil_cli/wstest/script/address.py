@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from lihil_cli.wstest.patterns.template import fill, look_up, value_text
 from lihil_cli.wstest.request import parse_header
-from lihil_cli.wstest.script.patterns.template import fill, look_up, value_text
 from lihil_cli.wstest.script.steps import Connect, Destination
 
 SUBPROTOCOLS = "Sec-WebSocket-Protocol"

@@ -6,10 +6,10 @@ All of them raise SourceError.
 import re
 
 from lihil_cli.errors import CliError
+from lihil_cli.wstest.patterns.pattern import scan_pattern, scan_string
+from lihil_cli.wstest.patterns.source import Cursor
+from lihil_cli.wstest.patterns.template import split_template
 from lihil_cli.wstest.script.address import header_pair
-from lihil_cli.wstest.script.patterns.pattern import scan_pattern, scan_string
-from lihil_cli.wstest.script.patterns.source import Cursor
-from lihil_cli.wstest.script.patterns.template import split_template
 from lihil_cli.wstest.script.steps import Connect, Destination, Place, Refusal, Seconds, Written
 
 MAX_ROUNDS = 100_000

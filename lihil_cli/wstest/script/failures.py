@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from lihil_cli.errors import CliError
-from lihil_cli.wstest.script.match import Match, message_text
+from lihil_cli.wstest.patterns.difference import Difference, Message, cut, visible
+from lihil_cli.wstest.patterns.match import Match, message_text
+from lihil_cli.wstest.patterns.template import UnknownNameError, quote
 from lihil_cli.wstest.script.occurrences import Failure, Refused, Unreachable
-from lihil_cli.wstest.script.patterns.difference import Difference, Message, cut, visible
-from lihil_cli.wstest.script.patterns.template import UnknownNameError, quote
 from lihil_cli.wstest.script.steps import Connect, Expect, Send, SendClose, Silence, Unordered
 
 _LONGEST = 300

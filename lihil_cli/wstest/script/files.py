@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.wstest.patterns.difference import visible, width
+from lihil_cli.wstest.patterns.source import SourceError
 from lihil_cli.wstest.script.names import check_names
 from lihil_cli.wstest.script.parse import locate, parse_script
-from lihil_cli.wstest.script.patterns.difference import visible, width
-from lihil_cli.wstest.script.patterns.source import SourceError
 from lihil_cli.wstest.script.steps import Script
 
 SUFFIX = ".wst"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lihil_cli.wstest.script.patterns.difference import Message
+from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.script.steps import Expect
 
 Meets: TypeAlias = Callable[[Expect, Message], bool]

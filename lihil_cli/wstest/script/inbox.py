@@ -2,9 +2,9 @@
 
 from collections import deque
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.script.gathering import Taken
-from lihil_cli.wstest.script.patterns.difference import Message
 
 MAX_MESSAGES = 1000
 MAX_BYTES = 16 * 2**20

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from lihil_cli.wstest.script.patterns.source import SourceError
-from lihil_cli.wstest.script.patterns.template import names_in
+from lihil_cli.wstest.patterns.source import SourceError
+from lihil_cli.wstest.patterns.template import names_in
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lihil_cli.wstest.script.patterns.difference import Message
+from lihil_cli.wstest.patterns.difference import Message
 
 # Events
 

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from lihil_cli.wstest.close_codes import NORMAL, is_sendable_code
-from lihil_cli.wstest.script.match import message_text
-from lihil_cli.wstest.script.patterns.difference import Message
-from lihil_cli.wstest.script.patterns.pattern import scan_bytes, scan_exact_json, scan_string
-from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
-from lihil_cli.wstest.script.patterns.template import Variable, fill, look_up, quote, split_template, value_text
+from lihil_cli.wstest.closing import NORMAL, may_be_sent
+from lihil_cli.wstest.patterns.difference import Message
+from lihil_cli.wstest.patterns.match import message_text
+from lihil_cli.wstest.patterns.pattern import scan_bytes, scan_exact_json, scan_string
+from lihil_cli.wstest.patterns.source import Cursor, SourceError
+from lihil_cli.wstest.patterns.template import Variable, fill, look_up, quote, split_template, value_text
 from lihil_cli.wstest.script.steps import Outgoing, Quoted, SendBytes, SendClose, SendText
 
 MAX_REASON_BYTES = 123
@@ -47,7 +47,7 @@ def outgoing_of(message: Message) -> str:
         return message if _is_plain(message) else f"text: {quote(message)}"
     if isinstance(message, bytes):
         return message_text(message)
-    return message_text(message) if is_sendable_code(message.code) else "close"
+    return message_text(message) if may_be_sent(message.code) else "close"
 
 
 def _is_plain(text: str) -> bool:
@@ -93,7 +93,7 @@ def _scan_close(cursor: Cursor) -> SendClose:
     at = cursor.at
     number = cursor.take_match(_CODE)
     code = NORMAL if number is None else int(number.group())
-    if not is_sendable_code(code):
+    if not may_be_sent(code):
         raise cursor.error(
             f"the close code {code} cannot be sent", at=at, expected="1000 to 1003, 1007 to 1014, 3000 to 4999"
         )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from lihil_cli.wstest.patterns.pattern import scan_pattern
+from lihil_cli.wstest.patterns.source import Cursor, SourceError
 from lihil_cli.wstest.script.directives import (
     scan_connection,
     scan_name,
@@ -19,8 +21,6 @@ from lihil_cli.wstest.script.directives import (
     scan_target,
 )
 from lihil_cli.wstest.script.outgoing import scan_outgoing
-from lihil_cli.wstest.script.patterns.pattern import scan_pattern
-from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
 from lihil_cli.wstest.script.steps import (
     Connect,
     Destination,

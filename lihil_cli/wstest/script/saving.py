@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
-from lihil_cli.wstest.script.match import pattern_of
+from lihil_cli.wstest.patterns.difference import Message
+from lihil_cli.wstest.patterns.match import pattern_of
 from lihil_cli.wstest.script.outgoing import outgoing_of
-from lihil_cli.wstest.script.patterns.difference import Message
 
 _ONLY = "main"  # the name of an only connection that needs one
 # What no file should keep: the script asks the environment for it instead.

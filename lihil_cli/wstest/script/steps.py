@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lihil_cli.wstest.script.patterns.template import Template, Variable
-from lihil_cli.wstest.script.patterns.tree import Pattern
+from lihil_cli.wstest.patterns.template import Template, Variable
+from lihil_cli.wstest.patterns.tree import Pattern
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lihil_cli.errors import CliError
+from lihil_cli.wstest.patterns.difference import Difference, Message
+from lihil_cli.wstest.patterns.match import Match, match
+from lihil_cli.wstest.patterns.template import UnknownNameError
 from lihil_cli.wstest.script import failures
 from lihil_cli.wstest.script.address import address_of, headers_of
 from lihil_cli.wstest.script.gathering import Gathering, Taken
 from lihil_cli.wstest.script.inbox import Inbox
-from lihil_cli.wstest.script.match import Match, match
 from lihil_cli.wstest.script.occurrences import (
     Action,
     Arrived,
@@ -34,8 +36,6 @@ from lihil_cli.wstest.script.occurrences import (
     WentOut,
 )
 from lihil_cli.wstest.script.outgoing import fill_text
-from lihil_cli.wstest.script.patterns.difference import Difference, Message
-from lihil_cli.wstest.script.patterns.template import UnknownNameError
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,

@@ -68,7 +68,7 @@ def test_every_registered_code_has_its_own_words(code: CloseCode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(3001, "library"), (4001, "application"), (2000, "not a code"), (5000, "not a code")]
+    ("code", "words"), [(3001, "library"), (4001, "application"), (2000, "unassigned"), (5000, "unassigned")]
 )
 def test_other_codes_are_told_by_their_range(code: int, words: str) -> None:
     assert words in meaning_of(code)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, Handshake, Tls
 from lihil_cli.wstest.network import open_connection
 from lihil_cli.wstest.target import Target

@@ -14,8 +14,8 @@ import uvicorn
 
 from lihil.server.ws_protocol import WebSocketProtocol
 from lihil_cli.errors import CliError
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.events import Closed
 from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, Handshake, Refusal, RefusedError
 from lihil_cli.wstest.inprocess import AppHost, open_app
 from lihil_cli.wstest.network import Frame, open_connection

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lihil_cli.console import escape_terminal
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import Refusal
 from lihil_cli.wstest.jsonl import (
     close_event,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.handshake import Refusal
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
     Close,
-    Closed,
     Event,
     Exit,
     Given,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.jsonl import close_event, open_event, pong_event, recv_event, send_event
 from lihil_cli.wstest.pattern import value_pattern
 from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep, Step, parse_speed, read_step, steps_of_record
@@ -50,7 +50,7 @@ def test_a_record_of_the_input_is_a_step(record: bytes, framing: str, is_binary:
         (b'{"sleep": -1}', "a number of seconds"),
         (b'{"sleep": true}', "a number of seconds"),
         (b'{"sleep": "1"}', "a number of seconds"),
-        (b'{"expect": "/(/"}', "no regular expression"),
+        (b'{"expect": "/(/"}', "this regex is wrong"),
     ],
 )
 def test_what_is_no_step_is_told(record: bytes, why: str) -> None:

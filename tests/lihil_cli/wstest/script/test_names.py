@@ -1,8 +1,8 @@
 import pytest
 
+from lihil_cli.wstest.patterns.source import SourceError
 from lihil_cli.wstest.script.names import check_names
 from lihil_cli.wstest.script.parse import locate, parse_script
-from lihil_cli.wstest.script.patterns.source import SourceError
 
 
 def check(text: str, **environ: str) -> None:

@@ -1,9 +1,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.patterns.source import Cursor
 from lihil_cli.wstest.script.outgoing import fill_text, outgoing_of, scan_outgoing
-from lihil_cli.wstest.script.patterns.source import Cursor
 from lihil_cli.wstest.script.steps import SendBytes, SendClose, SendText
 
 

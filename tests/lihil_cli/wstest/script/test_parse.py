@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lihil_cli.wstest.patterns.source import SourceError
+from lihil_cli.wstest.patterns.template import Variable
+from lihil_cli.wstest.patterns.tree import BinaryPattern, ClosePattern, JsonPattern, Regex, TextPattern
 from lihil_cli.wstest.script.format import script_text
 from lihil_cli.wstest.script.parse import MAX_DEPTH, locate, parse_script
-from lihil_cli.wstest.script.patterns.source import SourceError
-from lihil_cli.wstest.script.patterns.template import Variable
-from lihil_cli.wstest.script.patterns.tree import BinaryPattern, ClosePattern, JsonPattern, Regex, TextPattern
 from lihil_cli.wstest.script.steps import (
     Connect,
     Expect,

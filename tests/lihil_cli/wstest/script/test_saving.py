@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.match import Match, match
+from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.patterns.difference import Message
+from lihil_cli.wstest.patterns.match import Match, match
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import parse_script
-from lihil_cli.wstest.script.patterns.difference import Message
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
 from lihil_cli.wstest.script.steps import Connect, Expect, Send, SendBytes, SendText
 

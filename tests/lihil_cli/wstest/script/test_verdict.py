@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.script.occurrences import (
     Action,
     Arrived,
@@ -21,7 +22,6 @@ from lihil_cli.wstest.script.occurrences import (
     WentOut,
 )
 from lihil_cli.wstest.script.parse import parse_script
-from lihil_cli.wstest.script.patterns.difference import Message
 from lihil_cli.wstest.script.verdict import DEFAULT_TIMEOUT_S, TRANSCRIPT_LINES, Verdict
 
 

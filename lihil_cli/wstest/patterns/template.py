@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lihil_cli.wstest.script.patterns.source import SourceError
+from lihil_cli.wstest.patterns.source import SourceError
 
 _START = re.compile(r"\$\$\{|\$\{")
 _REST = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\}")

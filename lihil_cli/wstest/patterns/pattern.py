@@ -11,9 +11,9 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from lihil_cli.wstest.script.patterns.source import Cursor
-from lihil_cli.wstest.script.patterns.template import Template, Variable, names_in, split_template
-from lihil_cli.wstest.script.patterns.tree import (
+from lihil_cli.wstest.patterns.source import Cursor
+from lihil_cli.wstest.patterns.template import Template, Variable, names_in, split_template
+from lihil_cli.wstest.patterns.tree import (
     KINDS,
     AnyPattern,
     BinaryPattern,

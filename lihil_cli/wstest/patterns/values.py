@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from lihil_cli.wstest.script.patterns.captures import Captures, UnlikeError, as_json, is_same
-from lihil_cli.wstest.script.patterns.difference import Inside, Path, cut, path_words
-from lihil_cli.wstest.script.patterns.pattern import compile_regex
-from lihil_cli.wstest.script.patterns.tree import Elements, Hole, Kind, Members, Node, Regex, Scalar, Words
+from lihil_cli.wstest.patterns.captures import Captures, UnlikeError, as_json, is_same
+from lihil_cli.wstest.patterns.difference import Inside, Path, cut, path_words
+from lihil_cli.wstest.patterns.pattern import compile_regex
+from lihil_cli.wstest.patterns.tree import Elements, Hole, Kind, Members, Node, Regex, Scalar, Words
 
 UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"  # RFC 9562, section 4
 TIME = (  # RFC 3339, section 5.6, with the zone left out if one likes, as in ISO 8601

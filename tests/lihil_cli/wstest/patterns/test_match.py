@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.match import Difference, Match, Message, match, parse_pattern, pattern_of, shown
-from lihil_cli.wstest.script.patterns.captures import is_same
-from lihil_cli.wstest.script.patterns.difference import visible
-from lihil_cli.wstest.script.patterns.values import read_json
+from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.patterns.captures import is_same
+from lihil_cli.wstest.patterns.difference import visible
+from lihil_cli.wstest.patterns.match import Difference, Match, Message, match, parse_pattern, pattern_of, shown
+from lihil_cli.wstest.patterns.values import read_json
 
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 SAID = '{"type":"said","from":1,"text":"hi there"}'

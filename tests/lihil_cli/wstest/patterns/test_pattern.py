@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.script.patterns.pattern import MAX_DEPTH, parse_pattern
-from lihil_cli.wstest.script.patterns.source import SourceError
+from lihil_cli.wstest.patterns.pattern import MAX_DEPTH, parse_pattern
+from lihil_cli.wstest.patterns.source import SourceError
 
 
 def mistake_in(text: str) -> tuple[int, str]:

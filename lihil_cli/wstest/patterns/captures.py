@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from lihil_cli.wstest.script.patterns.difference import Inside, Span, cut
-from lihil_cli.wstest.script.patterns.template import Template, Variable, fill, look_up, value_text
+from lihil_cli.wstest.patterns.difference import Inside, Span, cut
+from lihil_cli.wstest.patterns.template import Template, Variable, fill, look_up, value_text
 
 
 class UnlikeError(Exception):

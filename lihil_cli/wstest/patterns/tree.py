@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from lihil_cli.wstest.script.patterns.template import Template, Variable
+from lihil_cli.wstest.patterns.template import Template, Variable
 
 Kind: TypeAlias = Literal["int", "float", "str", "uuid", "time", "any"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.script.patterns.difference import (
+from lihil_cli.wstest.patterns.difference import (
     Difference,
     Inside,
     Span,

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lihil_cli.wstest.script.patterns.pattern import scan_string
-from lihil_cli.wstest.script.patterns.source import Cursor, SourceError
-from lihil_cli.wstest.script.patterns.template import UnknownNameError, Variable, fill, names_in, quote, split_template
+from lihil_cli.wstest.patterns.pattern import scan_string
+from lihil_cli.wstest.patterns.source import Cursor, SourceError
+from lihil_cli.wstest.patterns.template import UnknownNameError, Variable, fill, names_in, quote, split_template
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lihil_cli.console import escape_terminal
-from lihil_cli.wstest.events import Closed
+from lihil_cli.wstest.closing import Closed
 
 Message: TypeAlias = str | bytes | Closed
 """What can arrive: a text message, a binary one, or the end of the connection."""

@@ -14,14 +14,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lihil_cli.wstest.close_codes import meaning_of
-from lihil_cli.wstest.events import Closed
-from lihil_cli.wstest.script.patterns.captures import Captures, UnlikeError
-from lihil_cli.wstest.script.patterns.difference import Difference, Message, Span, text_span
-from lihil_cli.wstest.script.patterns.pattern import compile_regex, parse_pattern, scan_pattern
-from lihil_cli.wstest.script.patterns.source import SourceError
-from lihil_cli.wstest.script.patterns.template import UnknownNameError, Variable, names_in, quote, value_text
-from lihil_cli.wstest.script.patterns.tree import (
+from lihil_cli.wstest.closing import Closed, meaning_of
+from lihil_cli.wstest.patterns.captures import Captures, UnlikeError
+from lihil_cli.wstest.patterns.difference import Difference, Message, Span, text_span
+from lihil_cli.wstest.patterns.pattern import compile_regex, parse_pattern, scan_pattern
+from lihil_cli.wstest.patterns.source import SourceError
+from lihil_cli.wstest.patterns.template import UnknownNameError, Variable, names_in, quote, value_text
+from lihil_cli.wstest.patterns.tree import (
     AnyPattern,
     BinaryPattern,
     Body,
@@ -38,7 +37,7 @@ from lihil_cli.wstest.script.patterns.tree import (
     TextPattern,
     Words,
 )
-from lihil_cli.wstest.script.patterns.values import TIME, UUID, compare_value, read_json
+from lihil_cli.wstest.patterns.values import TIME, UUID, compare_value, read_json
 
 __all__ = [
     "Difference",

@@ -1,0 +1,1 @@
+"""The pattern language: read, compared with what arrived, and the difference shown. `match` is its face."""
