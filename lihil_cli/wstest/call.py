@@ -214,7 +214,7 @@ def _pattern(option: str, text: str) -> Pattern:
     try:
         return parse_pattern(text)
     except ValueError as error:
-        raise _usage(f"{option}: {error}", "docs/ws-scripts.md says what a pattern is: text, a JSON value, /a regular expression/") from None
+        raise _usage(f"{option}: {error}", "a pattern is a text, a JSON value or /a regular expression/") from None
 
 
 def _piping_of(given: Given) -> Piping:
