@@ -29,8 +29,7 @@ from lihil_cli.wstest.events import (
     Tick,
 )
 from lihil_cli.wstest.interrupts import Interrupts
-from lihil_cli.wstest.locate import Located
-from lihil_cli.wstest.network import (
+from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
     Connection,
     ConnectionEndedError,
@@ -42,12 +41,13 @@ from lihil_cli.wstest.network import (
     Response,
     open_connection,
 )
+from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import open_place, unreachable
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
+from lihil_cli.wstest.place.locate import Located
 from lihil_cli.wstest.reporting import Form, Reporter
 from lihil_cli.wstest.session import Options, Session, State
 from lihil_cli.wstest.steps import Step, read_step
-from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Screen, Streams
 from lihil_cli.wstest.words import frame_line, open_line
 

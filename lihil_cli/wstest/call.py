@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.app import Piping, Settings, hold_conversation
-from lihil_cli.wstest.handshake import Handshake, Tls
-from lihil_cli.wstest.locate import Place, locate
+from lihil_cli.wstest.network.handshake import Handshake, Tls
 from lihil_cli.wstest.pattern import Pattern, parse_pattern
+from lihil_cli.wstest.place.locate import Place, locate
 from lihil_cli.wstest.reporting import Form
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.session import Options

@@ -6,12 +6,12 @@ import re
 from contextlib import suppress
 
 from lihil_cli.devfile import DevFile
-from lihil_cli.wstest.answer import read_body, read_head
 from lihil_cli.wstest.crash import Crash, read_crash
-from lihil_cli.wstest.dial import dial
-from lihil_cli.wstest.handshake import CannotConnectError, Handshake, HungUpError, Response, Tls
+from lihil_cli.wstest.network.answer import read_body, read_head
+from lihil_cli.wstest.network.dial import dial
+from lihil_cli.wstest.network.handshake import CannotConnectError, Handshake, HungUpError, Response, Tls
+from lihil_cli.wstest.network.target import running_target
 from lihil_cli.wstest.protocol import HeadError
-from lihil_cli.wstest.target import running_target
 
 CONNECTION_HEADER = "x-lihil-conn"
 _PATIENCE_S = 1.0

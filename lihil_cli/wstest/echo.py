@@ -5,13 +5,13 @@ from dataclasses import replace
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.app import Settings, run_briefly
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError
-from lihil_cli.wstest.network import open_connection
+from lihil_cli.wstest.network.connecting import open_connection
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, RefusedError
+from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import open_place, unreachable
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.session import describe_close
-from lihil_cli.wstest.target import Target
 from lihil_cli.wstest.terminal import Screen, Streams
 
 _GOOD = frozenset({1000, 1001})

@@ -11,7 +11,7 @@ from typing import Any
 
 from lihil_cli.console import UNSAFE
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import Refusal
+from lihil_cli.wstest.network.handshake import Refusal
 
 _LOST = 1006
 _PIECE = 3 * 2**18  # characters or bytes; a multiple of 3, so that pieces of base64 fit together

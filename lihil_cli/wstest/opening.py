@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.handshake import CannotConnectError
-from lihil_cli.wstest.locate import Located
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.network.handshake import CannotConnectError
+from lihil_cli.wstest.network.target import Target
+from lihil_cli.wstest.place.locate import Located
 
 if TYPE_CHECKING:
     # Loaded where there is a schema to read: it would be much of what it takes to connect.
-    from lihil_cli.wstest.schema import Schema
+    from lihil_cli.wstest.place.schema import Schema
 
 _MAX_SCHEMA_BYTES = 16 * 2**20
 
@@ -39,7 +39,7 @@ async def open_place(
         yield place.target
         return
 
-    from lihil_cli.wstest.inprocess import open_app
+    from lihil_cli.wstest.network.inprocess import open_app
 
     if place.how != "--app" or is_verbose:
         tell(f"-> {place.target.path} ({place.how})")
@@ -52,7 +52,7 @@ def load_schema(place: Located) -> "Schema":
     """What the app at a place says about itself. Raises CliError where nothing is known about it."""
     schema = _kept_schema(place)
     if schema is None and place.app is not None:
-        from lihil_cli.wstest.inprocess import load_target
+        from lihil_cli.wstest.network.inprocess import load_target
 
         app, label = load_target(place.app or None, place.root)
         schema = schema_of_app(app, label)
@@ -72,7 +72,7 @@ def schema_of_app(app: Any, label: str) -> "Schema | None":
     import msgspec
 
     from lihil.schema.model import describe_app
-    from lihil_cli.wstest.schema import parse_schema
+    from lihil_cli.wstest.place.schema import parse_schema
 
     return parse_schema(msgspec.to_builtins(describe_app(app, title=label)))
 
@@ -89,7 +89,7 @@ def _kept_schema(place: Located) -> "Schema | None":
     """The dev server's own; a file that is not there, or is none, says nothing."""
     if place.schema is None:
         return None
-    from lihil_cli.wstest.schema import read_schema
+    from lihil_cli.wstest.place.schema import read_schema
 
     with suppress(OSError), place.schema.open("rb") as stream:
         return read_schema(stream.read(_MAX_SCHEMA_BYTES))
@@ -99,7 +99,7 @@ def _kept_schema(place: Located) -> "Schema | None":
 def _check(schema: "Schema | None", target: Target, headers: tuple[tuple[str, str], ...], *, is_forced: bool) -> None:
     if schema is None or is_forced:
         return
-    from lihil_cli.wstest.schema import complaints
+    from lihil_cli.wstest.place.schema import complaints
 
     found = complaints(schema, target.path, headers)
     if found:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lihil_cli.wstest import jsonl
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import Refusal
+from lihil_cli.wstest.network.handshake import Refusal
 
 Write = Callable[[bytes], object]
 

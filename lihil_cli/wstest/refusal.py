@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from lihil_cli.wstest.handshake import Refusal
+from lihil_cli.wstest.network.handshake import Refusal
 
 _MAX_BODY_CHARACTERS = 4000
 _OF_INTEREST = frozenset(

@@ -1,7 +1,7 @@
 """What is said about a connection in one line."""
 
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.trace import Frame
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.trace import Frame
 
 
 def open_line(connection: Connection, connect_s: float) -> str:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.crash import Crash, crash_lines
-from lihil_cli.wstest.network import (
+from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
     Connection,
     ConnectionEndedError,
@@ -16,6 +16,8 @@ from lihil_cli.wstest.network import (
     Response,
     open_connection,
 )
+from lihil_cli.wstest.network.target import Target
+from lihil_cli.wstest.network.trace import Frame
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.repl.events import (
     About,
@@ -32,8 +34,6 @@ from lihil_cli.wstest.repl.events import (
     SendRaw,
     Told,
 )
-from lihil_cli.wstest.target import Target
-from lihil_cli.wstest.trace import Frame
 from lihil_cli.wstest.words import frame_line
 
 # Messages are taken without a pause for so long; then the keyboard and the screen have their turn.

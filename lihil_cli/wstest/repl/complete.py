@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lihil_cli.wstest.closing import meaning_of
-from lihil_cli.wstest.message_types import MessageType
+from lihil_cli.wstest.place.message_types import MessageType
+from lihil_cli.wstest.place.schema import Schema
 from lihil_cli.wstest.repl.commands import USAGES
-from lihil_cli.wstest.schema import Schema
 
 _CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 4000)
 _CHOICES = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lihil_cli.errors import ExitCode
+from lihil_cli.wstest.place.schema import Schema
 from lihil_cli.wstest.repl.events import (
     Action,
     Connect,
@@ -23,7 +24,6 @@ from lihil_cli.wstest.repl.events import (
 from lihil_cli.wstest.repl.flow import Flow
 from lihil_cli.wstest.repl.log import Log, Step
 from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
-from lihil_cli.wstest.schema import Schema
 
 FIRST_PEER = "ws"
 

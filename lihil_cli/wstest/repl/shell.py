@@ -17,9 +17,11 @@ from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.interrupts import Interrupts
-from lihil_cli.wstest.locate import Located, find_schema
-from lihil_cli.wstest.network import Handshake, Refusal, Response
+from lihil_cli.wstest.network.connecting import Handshake, Refusal, Response
+from lihil_cli.wstest.network.target import Target, resolve_target
 from lihil_cli.wstest.opening import schema_of_app
+from lihil_cli.wstest.place.locate import Located, find_schema
+from lihil_cli.wstest.place.schema import Schema, read_schema
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -61,9 +63,7 @@ from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
-from lihil_cli.wstest.schema import Schema, read_schema
 from lihil_cli.wstest.session import Options
-from lihil_cli.wstest.target import Target, resolve_target
 from lihil_cli.wstest.terminal import Streams
 
 if TYPE_CHECKING:

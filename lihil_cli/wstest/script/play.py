@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.handshake import Handshake
-from lihil_cli.wstest.locate import Place, locate
+from lihil_cli.wstest.network.handshake import Handshake
+from lihil_cli.wstest.network.target import Target, whole_target
 from lihil_cli.wstest.opening import load_schema
-from lihil_cli.wstest.schema import Schema
+from lihil_cli.wstest.place.locate import Place, locate
+from lihil_cli.wstest.place.schema import Schema
 from lihil_cli.wstest.script.files import SUFFIX, Loaded, load_files
 from lihil_cli.wstest.script.route_check import check_addresses
 from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, Reports, run_scripts
-from lihil_cli.wstest.target import Target, whole_target
 
 __all__ = ["Reports", "play"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.patterns.template import UnknownNameError
-from lihil_cli.wstest.schema import Schema, complaints
+from lihil_cli.wstest.place.schema import Schema, complaints
 from lihil_cli.wstest.script.address import address_of, headers_of
 from lihil_cli.wstest.script.files import Loaded
 from lihil_cli.wstest.script.steps import Connect, Repeat, Step

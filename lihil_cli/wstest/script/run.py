@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, RefusedError, Response
+from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, RefusedError, Response
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.script.occurrences import (
     Action,

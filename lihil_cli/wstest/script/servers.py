@@ -9,12 +9,12 @@ from typing import Protocol, TypeAlias
 from lihil_cli.devfile import DevFile
 from lihil_cli.wstest.crash import crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
-from lihil_cli.wstest.handshake import Handshake
-from lihil_cli.wstest.network import open_connection
+from lihil_cli.wstest.network.connecting import open_connection
+from lihil_cli.wstest.network.handshake import Handshake
+from lihil_cli.wstest.network.target import Target, resolve_target
 from lihil_cli.wstest.opening import schema_of_app
-from lihil_cli.wstest.schema import Schema
+from lihil_cli.wstest.place.schema import Schema
 from lihil_cli.wstest.script.run import Connection
-from lihil_cli.wstest.target import Target, resolve_target
 
 _HERE = "ws://localhost"
 
@@ -101,7 +101,7 @@ def in_process(app: str | None, root: Path, check: Callable[[Schema], None] | No
 
     @asynccontextmanager
     async def enter() -> AsyncIterator[Server]:
-        from lihil_cli.wstest.inprocess import open_app  # the framework and starlette come with it
+        from lihil_cli.wstest.network.inprocess import open_app  # the framework and starlette come with it
 
         async with open_app(app, root) as host:
             schema = None if check is None else schema_of_app(host.app, host.label)

@@ -10,8 +10,8 @@ from typing import TextIO
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.handshake import Handshake
-from lihil_cli.wstest.loop import Loop
+from lihil_cli.wstest.network.handshake import Handshake
+from lihil_cli.wstest.network.loop import Loop
 from lihil_cli.wstest.request import check_subprotocols
 from lihil_cli.wstest.script.address import SUBPROTOCOLS
 from lihil_cli.wstest.script.files import Loaded

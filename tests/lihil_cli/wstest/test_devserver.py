@@ -7,7 +7,7 @@ import pytest
 from lihil_cli.devfile import DevFile
 from lihil_cli.wstest.crash import Crash, Frame
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
-from lihil_cli.wstest.handshake import Response
+from lihil_cli.wstest.network.handshake import Response
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.test_crash import RECORD
 

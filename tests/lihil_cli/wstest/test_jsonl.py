@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import Refusal
 from lihil_cli.wstest.jsonl import (
     close_event,
     dump,
@@ -19,6 +18,7 @@ from lihil_cli.wstest.jsonl import (
     refused_event,
     send_event,
 )
+from lihil_cli.wstest.network.handshake import Refusal
 
 
 def read(*pieces: bytes) -> Any:

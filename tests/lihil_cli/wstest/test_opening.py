@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.handshake import CannotConnectError
-from lihil_cli.wstest.locate import Located
+from lihil_cli.wstest.network.handshake import CannotConnectError
+from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import load_schema, open_place, unreachable
-from lihil_cli.wstest.target import Target
-from tests.lihil_cli.wstest.test_schema import CONTENT
+from lihil_cli.wstest.place.locate import Located
+from tests.lihil_cli.wstest.place.test_schema import CONTENT
 
 APP = """\
 from lihil import Lihil, WebSocket, WebSocketRoute

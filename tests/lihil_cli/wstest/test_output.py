@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import Refusal
+from lihil_cli.wstest.network.handshake import Refusal
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
 
 

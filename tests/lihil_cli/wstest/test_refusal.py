@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lihil_cli.wstest.network import Refusal
+from lihil_cli.wstest.network.connecting import Refusal
 from lihil_cli.wstest.refusal import refusal_lines
 
 PROBLEM = ("Content-Type", "application/problem+json; charset=utf-8")

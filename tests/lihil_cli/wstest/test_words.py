@@ -1,4 +1,4 @@
-from lihil_cli.wstest.trace import Frame
+from lihil_cli.wstest.network.trace import Frame
 from lihil_cli.wstest.words import frame_line
 
 

@@ -6,7 +6,8 @@ from websockets.http11 import Request, Response
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.crash import Crash
-from lihil_cli.wstest.network import Handshake
+from lihil_cli.wstest.network.connecting import Handshake
+from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.repl.attempt import Attempt, Outgoing
 from lihil_cli.wstest.repl.events import (
     Closed,
@@ -21,7 +22,6 @@ from lihil_cli.wstest.repl.events import (
     SendPong,
     Told,
 )
-from lihil_cli.wstest.target import Target
 from tests.lihil_cli.wstest.conftest import Servers
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from lihil_cli.wstest.message_types import Field, MessageType
+from lihil_cli.wstest.place.message_types import Field, MessageType
+from lihil_cli.wstest.place.schema import Route, Schema
 from lihil_cli.wstest.repl.commands import USAGES
 from lihil_cli.wstest.repl.complete import Words, complete
-from lihil_cli.wstest.schema import Route, Schema
 
 SAY = MessageType("Say", "type", "say", (Field("text", "str"), Field("loud", "bool", required=False)))
 JOIN = MessageType("Join", "type", "join", (Field("room", "one of 'red', 'blue'"), Field("text", "str")))

@@ -1,9 +1,9 @@
 import pytest
 
-from lihil_cli.wstest.message_types import Field, MessageType
+from lihil_cli.wstest.place.message_types import Field, MessageType
+from lihil_cli.wstest.place.schema import Param, Route, Schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import About, Opened, Prefill, SetKeys
-from lihil_cli.wstest.schema import Param, Route, Schema
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 SAY = MessageType("Say", "type", "say", (Field("text", "str"), Field("loud", "bool", required=False)))

@@ -12,10 +12,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from lihil_cli.wstest.network.target import resolve_target
 from lihil_cli.wstest.script.files import load_files
 from lihil_cli.wstest.script.servers import over_sockets
 from lihil_cli.wstest.script.suite import Options, run_scripts
-from lihil_cli.wstest.target import resolve_target
 from tests.lihil_cli.wstest.conftest import Servers
 
 

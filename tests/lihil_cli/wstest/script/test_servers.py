@@ -13,11 +13,11 @@ from websockets.http11 import Request, Response
 
 from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError
+from lihil_cli.wstest.network.target import Target, resolve_target
 from lihil_cli.wstest.script.files import Loaded, load_file
 from lihil_cli.wstest.script.outcome import Outcome
 from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, run_script
-from lihil_cli.wstest.target import Target, resolve_target
 from tests.lihil_cli.commands.serving import Running
 from tests.lihil_cli.wstest.conftest import Servers
 

@@ -12,11 +12,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.network import Handshake
+from lihil_cli.wstest.network.connecting import Handshake
+from lihil_cli.wstest.network.target import resolve_target
 from lihil_cli.wstest.script.files import load_file
 from lihil_cli.wstest.script.servers import Server, over_sockets
 from lihil_cli.wstest.script.suite import Options, Reports, run_script
-from lihil_cli.wstest.target import resolve_target
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.script.conftest import Play
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lihil_cli.wstest.schema import complaints, parse_schema, read_schema
+from lihil_cli.wstest.place.schema import complaints, parse_schema, read_schema
 
 
 def param(name: str, location: str, kind: str = "str", *, required: bool = True) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import pytest
 
-from lihil_cli.wstest.trace import Frame, FrameTracer
+from lihil_cli.wstest.network.trace import Frame, FrameTracer
 
 SMALL = b"\x81\x02hi"
 MASKED = b"\x82\x81\x01\x02\x03\x04\x00"

@@ -3,11 +3,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from lihil_cli.wstest import answer
-from lihil_cli.wstest.answer import MAX_BODY_BYTES, read_body, read_head
-from lihil_cli.wstest.handshake import HungUpError
+from lihil_cli.wstest.network import answer
+from lihil_cli.wstest.network.answer import MAX_BODY_BYTES, read_body, read_head
+from lihil_cli.wstest.network.handshake import HungUpError
+from lihil_cli.wstest.network.wire import Wire
 from lihil_cli.wstest.protocol import HeadError
-from lihil_cli.wstest.wire import Wire
 
 
 def read(*pieces: bytes, ends: bool = True) -> tuple[int, bytes]:

@@ -8,8 +8,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.handshake import Handshake
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.handshake import Handshake
 
 DEFAULT_SERVER = "ws://127.0.0.1:8000"
 
@@ -79,7 +79,7 @@ class Target:
 
 
 class App(Protocol):
-    """An app in this process (`lihil_cli.wstest.inprocess`)."""
+    """An app in this process (`lihil_cli.wstest.network.inprocess`)."""
 
     label: str
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lihil_cli.framework import defer_framework
-from lihil_cli.wstest.message_types import MessageType, read_message_types
+from lihil_cli.wstest.place.message_types import MessageType, read_message_types
 
 defer_framework()
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from lihil_cli.devfile import FOLDER, DevFile, find_dev_file
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.request import add_query
-from lihil_cli.wstest.target import (
+from lihil_cli.wstest.network.target import (
     Target,
     based_target,
     encode_path,
@@ -19,6 +18,7 @@ from lihil_cli.wstest.target import (
     running_target,
     whole_target,
 )
+from lihil_cli.wstest.request import add_query
 
 _PROBE_S = 0.5
 _SCHEMA = "schema.json"

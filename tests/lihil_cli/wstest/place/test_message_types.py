@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from lihil_cli.wstest.message_types import Field, MessageType, read_message_types
-from lihil_cli.wstest.schema import parse_schema
+from lihil_cli.wstest.place.message_types import Field, MessageType, read_message_types
+from lihil_cli.wstest.place.schema import parse_schema
 
 ROUTE: dict[str, Any] = {
     "kind": "websocket",

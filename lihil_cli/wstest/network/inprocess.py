@@ -27,7 +27,7 @@ from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError
 from lihil_cli.loader import explain, find_target, load_app
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import (
+from lihil_cli.wstest.network.handshake import (
     CannotConnectError,
     ConnectionEndedError,
     Handshake,
@@ -35,8 +35,8 @@ from lihil_cli.wstest.handshake import (
     RefusedError,
     Response,
 )
-from lihil_cli.wstest.target import Target
-from lihil_cli.wstest.trace import Frame
+from lihil_cli.wstest.network.target import Target
+from lihil_cli.wstest.network.trace import Frame
 
 _FOREVER_S = 10.0**9
 _GRACE_S = 1.0

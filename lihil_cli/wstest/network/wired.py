@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable
 
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import ConnectionEndedError, Response
+from lihil_cli.wstest.network.handshake import ConnectionEndedError, Response
+from lihil_cli.wstest.network.trace import Frame, FrameTracer
+from lihil_cli.wstest.network.wire import Wire
 from lihil_cli.wstest.protocol import EVENT_BYTES, Close, Failure, Ping, Pong, State, StateError
 from lihil_cli.wstest.protocol import Connection as Protocol
-from lihil_cli.wstest.trace import Frame, FrameTracer
-from lihil_cli.wstest.wire import Wire
 
 LOST = 1006
 _MAX_WAITING_BYTES = 2**20

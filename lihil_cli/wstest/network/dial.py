@@ -8,13 +8,13 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import urlsplit
 
-from lihil_cli.wstest.answer import read_head
-from lihil_cli.wstest.handshake import CannotConnectError, Handshake, HungUpError, Tls
+from lihil_cli.wstest.network.answer import read_head
+from lihil_cli.wstest.network.handshake import CannotConnectError, Handshake, HungUpError, Tls
+from lihil_cli.wstest.network.proxy import Proxy, choose_proxy
+from lihil_cli.wstest.network.target import Target
+from lihil_cli.wstest.network.tls import tls_context
+from lihil_cli.wstest.network.wire import Wire
 from lihil_cli.wstest.protocol import HeadError
-from lihil_cli.wstest.proxy import Proxy, choose_proxy
-from lihil_cli.wstest.target import Target
-from lihil_cli.wstest.tls import tls_context
-from lihil_cli.wstest.wire import Wire
 
 # RFC 8305, section 8: what the next address of a name waits for the one before it.
 _NEXT_ADDRESS_S = 0.25

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from lihil_cli.wstest.answer import read_body, read_head
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.dial import dial, reason_of
-from lihil_cli.wstest.handshake import (
+from lihil_cli.wstest.network.answer import read_body, read_head
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.dial import dial, reason_of
+from lihil_cli.wstest.network.handshake import (
     CannotConnectError,
     ConnectionEndedError,
     Handshake,
@@ -22,7 +22,11 @@ from lihil_cli.wstest.handshake import (
     Response,
     Tls,
 )
-from lihil_cli.wstest.loop import Loop
+from lihil_cli.wstest.network.loop import Loop
+from lihil_cli.wstest.network.target import Target, follow_redirect, is_same_server
+from lihil_cli.wstest.network.trace import Frame
+from lihil_cli.wstest.network.wire import Wire
+from lihil_cli.wstest.network.wired import WireConnection
 from lihil_cli.wstest.protocol import Connection as Protocol
 from lihil_cli.wstest.protocol import (
     Deflate,
@@ -34,10 +38,6 @@ from lihil_cli.wstest.protocol import (
     encode_request,
     read_answer,
 )
-from lihil_cli.wstest.target import Target, follow_redirect, is_same_server
-from lihil_cli.wstest.trace import Frame
-from lihil_cli.wstest.wire import Wire
-from lihil_cli.wstest.wired import WireConnection
 
 __all__ = [
     "CannotConnectError",

@@ -15,11 +15,17 @@ import uvicorn
 from lihil.server.ws_protocol import WebSocketProtocol
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, Handshake, Refusal, RefusedError
-from lihil_cli.wstest.inprocess import AppHost, open_app
-from lihil_cli.wstest.network import Frame, open_connection
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.network.connecting import Frame, open_connection
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.handshake import (
+    CannotConnectError,
+    ConnectionEndedError,
+    Handshake,
+    Refusal,
+    RefusedError,
+)
+from lihil_cli.wstest.network.inprocess import AppHost, open_app
+from lihil_cli.wstest.network.target import Target
 
 Outcome = tuple[str, list[str | bytes], object]
 

@@ -2,7 +2,7 @@
 
 import ssl
 
-from lihil_cli.wstest.handshake import CannotConnectError, Tls
+from lihil_cli.wstest.network.handshake import CannotConnectError, Tls
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

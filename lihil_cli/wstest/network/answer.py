@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-from lihil_cli.wstest.handshake import HungUpError
+from lihil_cli.wstest.network.handshake import HungUpError
+from lihil_cli.wstest.network.wire import Wire
 from lihil_cli.wstest.protocol import Head, find_head, parse_response
-from lihil_cli.wstest.wire import Wire
 
 MAX_BODY_BYTES = 65_536
 _BODY_WAIT_S = 2.0

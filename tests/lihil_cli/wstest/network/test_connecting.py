@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.network import (
+from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
     Connection,
     ConnectionEndedError,
@@ -20,7 +20,7 @@ from lihil_cli.wstest.network import (
     Tls,
     open_connection,
 )
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.network.target import Target
 from tests.lihil_cli.wstest.conftest import Servers, accept
 
 PLAIN = Handshake()

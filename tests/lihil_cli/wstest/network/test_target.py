@@ -2,7 +2,7 @@ import pytest
 
 from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.target import Target, follow_redirect, resolve_target
+from lihil_cli.wstest.network.target import Target, follow_redirect, resolve_target
 
 
 def running(host: str = "127.0.0.1", *, tls: bool = False, uds: str | None = None) -> DevFile:

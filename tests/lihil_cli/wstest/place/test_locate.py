@@ -8,7 +8,7 @@ import pytest
 
 from lihil_cli.devfile import DevFile, write_dev_file
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.locate import Located, Place, find_schema, locate
+from lihil_cli.wstest.place.locate import Located, Place, find_schema, locate
 
 APP = "app = 1\n"
 

@@ -11,9 +11,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.handshake import CannotConnectError, ConnectionEndedError, Handshake, Tls
-from lihil_cli.wstest.network import open_connection
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.network.connecting import open_connection
+from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, Handshake, Tls
+from lihil_cli.wstest.network.target import Target
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.tunnels import http_proxy, socks_proxy
 

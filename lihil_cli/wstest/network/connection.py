@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from lihil_cli.wstest.handshake import Response
-from lihil_cli.wstest.trace import Frame
+from lihil_cli.wstest.network.handshake import Response
+from lihil_cli.wstest.network.trace import Frame
 
 
 class Connection(Protocol):

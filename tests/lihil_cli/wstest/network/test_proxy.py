@@ -1,6 +1,6 @@
 import pytest
 
-from lihil_cli.wstest.proxy import Proxy, choose_proxy, parse_proxy
+from lihil_cli.wstest.network.proxy import Proxy, choose_proxy, parse_proxy
 
 
 @pytest.mark.parametrize(

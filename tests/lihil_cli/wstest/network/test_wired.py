@@ -10,9 +10,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.connection import Connection
-from lihil_cli.wstest.network import ConnectionEndedError, Frame, Handshake, open_connection
-from lihil_cli.wstest.target import Target
+from lihil_cli.wstest.network.connecting import ConnectionEndedError, Frame, Handshake, open_connection
+from lihil_cli.wstest.network.connection import Connection
+from lihil_cli.wstest.network.target import Target
 from tests.lihil_cli.wstest.conftest import Servers, accept
 
 T = TypeVar("T")

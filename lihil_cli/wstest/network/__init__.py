@@ -1,0 +1,1 @@
+"""From an address to messages: over a wire, or to an app in this process."""

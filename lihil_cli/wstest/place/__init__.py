@@ -1,0 +1,1 @@
+"""With whom a conversation is held, and what is known about them beforehand."""
