@@ -17,8 +17,11 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     """Start `lihil ARGUMENTS` in `tmp_path`, in a session of its own; all that is left of it is killed at the end."""
     started: list[Running] = []
 
-    def start(*arguments: str, pass_fds: Sequence[int] = (), **environ: str) -> Running:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIHIL_")}
+    def start(*arguments: str, pass_fds: Sequence[int] = (), is_measured: bool = True, **environ: str) -> Running:
+        left_out = ("LIHIL_",) if is_measured else ("LIHIL_", "COVERAGE_PROCESS_")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+        if is_measured and any(key.startswith("COVERAGE_PROCESS_") for key in inherited):
+            inherited["LIHIL_RELOAD_MODE"] = "fork"  # where coverage is measured for its own sake it would be cold
         started.append(Running(list(arguments), tmp_path, inherited | environ, pass_fds))
         return started[-1]
 

@@ -93,7 +93,7 @@ def test_ctrl_c_before_a_worker_has_come_to_life_is_quiet(
         "    time.sleep(3600)\n"
     )
     path = os.pathsep.join([str(start_up), os.environ.get("PYTHONPATH", "")])
-    server = launch("run", "--port", "0", *mode, PYTHONPATH=path)
+    server = launch("run", "--port", "0", *mode, PYTHONPATH=path, is_measured=False)
     server.wait_for("coming to life")
     until((server.folder / ".lihil" / "dev.json").exists)
     server.tell(signal.SIGINT)

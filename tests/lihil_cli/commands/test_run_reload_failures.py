@@ -212,7 +212,7 @@ def test_an_app_that_cannot_be_forked_gets_another_mode_and_is_told_why(
     file.write_text(source)
     bare_app.write_text(f"import {package}\n{BARE_APP}")
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, COVERAGE_PROCESS_START="")
+    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, is_measured=False)
     server.wait_for(line)
     bare_app.write_text(f"import {package}\n{BARE_APP.replace('VERSION', 'v2')}")
     server.wait_for("generation 2\n")
