@@ -2,12 +2,12 @@
 
 import asyncio
 import ssl
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 from websockets.asyncio.server import ServerConnection
 
 from lihil_cli.wstest.closing import Closed
@@ -135,16 +135,12 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ca.pem`, and certificates it has signed: `server.pem` for far.example, `client.pem`, each with a key."""
     folder = tmp_path_factory.mktemp("papers")
 
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650", "-subj", "/CN=ca")
-    for name, alternative in (("server", "DNS:far.example"), ("client", "DNS:client")):
-        (folder / "ext").write_text(f"subjectAltName={alternative}\n")
-        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "3650", "-extfile", "ext"]
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for name, identity in (("server", "far.example"), ("client", "client.example")):
+        issued = authority.issue_cert(identity, key_type=trustme.KeyType.ECDSA)
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
     return folder
 
 
