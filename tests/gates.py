@@ -26,7 +26,7 @@ STATIC_GATES = (
 )
 QUICK = ["-m", "not slow"]
 # Tests that share something costly say so with `xdist_group` and stay in one process.
-PARALLEL = ["-q", "-n", "2", "--dist", "loadgroup"]
+PARALLEL = ["-q", "-n", "4", "--dist", "loadgroup"]  # more than there are cores: most of a test's time is waiting
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def try_range(uv: Path | None, end: Range) -> Outcome:
             return made
         stamp.write_text(fingerprint())
     deselected = [f"--deselect={test}" for test in end.without]
-    options = [*PARALLEL, "-p", "no:cacheprovider", "--hypothesis-profile=few", *QUICK, *deselected]
+    options = [*PARALLEL, "-n", "3", "-p", "no:cacheprovider", "--hypothesis-profile=few", *QUICK, *deselected]
     return judge_tests(run([env / BIN / "python", "-m", "pytest", *options, *end.tests]))
 
 
