@@ -92,7 +92,8 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await self._woken.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, tell who is connected, wait, cancel, abandon, and end the lifespan: see `drain`."""

@@ -257,8 +257,10 @@ class _Shell:
             if closely:
                 await asyncio.sleep(_CLOSELY_S)
             else:
+                # Not wait_for: on Python 3.11 it loses a cancellation that comes in the moment its time is up.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._watch_closely.wait(), _SELDOM_S)
+                    async with asyncio.timeout(_SELDOM_S):
+                        await self._watch_closely.wait()
 
     # Actions out
 
