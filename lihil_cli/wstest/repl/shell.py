@@ -254,13 +254,14 @@ class _Shell:
             if state != told and (closely or state.error):
                 self._feed(Reloaded(state.generation, state.error))
             told = state if closely or state.error else None
-            if closely:
-                await asyncio.sleep(_CLOSELY_S)
-            else:
-                # Not wait_for: on Python 3.11 it loses a cancellation that comes in the moment its time is up.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_SELDOM_S):
-                        await self._watch_closely.wait()
+            await (asyncio.sleep(_CLOSELY_S) if closely else self._until_watched())
+
+    async def _until_watched(self) -> None:
+        """A while, or until somebody wants to know at once."""
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes in the moment its time is up.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SELDOM_S):
+                await self._watch_closely.wait()
 
     # Actions out
 
