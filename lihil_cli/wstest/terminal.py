@@ -52,6 +52,14 @@ def is_at_terminal() -> bool:
     return _is_tty(sys.stdin) and _is_tty(sys.stdout)
 
 
+def terminal_width() -> int:
+    """The columns of the process's own terminal, 80 where it does not know."""
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
 def _is_tty(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 

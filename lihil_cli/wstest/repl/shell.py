@@ -64,7 +64,7 @@ from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
 from lihil_cli.wstest.session import Options
-from lihil_cli.wstest.terminal import Streams
+from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
     from lihil_cli.wstest.repl.complete import Words
@@ -270,7 +270,7 @@ class _Shell:
             _ACTS[type(action)](self, action)
 
     def _display(self, action: Display) -> None:
-        self._print(render(action.item, replace(self._look, width=self._width())))
+        self._print(render(action.item, replace(self._look, width=terminal_width())))
 
     def _send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
         self._attempts[action.peer].put(action)
@@ -341,13 +341,6 @@ class _Shell:
         except OSError:  # the terminal has gone
             if not self._ended.done():
                 self._ended.set_result(ExitCode.BROKEN_PIPE)
-
-    def _width(self) -> int:
-        try:
-            # The process's own terminal; a width of 0 means that it does not know.
-            return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
-        except (OSError, ValueError, AttributeError):
-            return 80
 
     # Connections
 
