@@ -120,7 +120,7 @@ def try_range(uv: Path | None, end: Range) -> Outcome:
             return made
         stamp.write_text(fingerprint())
     deselected = [f"--deselect={test}" for test in end.without]
-    options = [*PARALLEL, "-n", "3", "-p", "no:cacheprovider", "--hypothesis-profile=few", *QUICK, *deselected]
+    options = [*PARALLEL, "-n", "2", "-p", "no:cacheprovider", "--hypothesis-profile=few", *QUICK, *deselected]
     return judge_tests(run([env / BIN / "python", "-m", "pytest", *options, *end.tests]))
 
 
