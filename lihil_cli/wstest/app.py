@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
@@ -54,15 +54,14 @@ from lihil_cli.wstest.words import frame_line, open_line
 _CRASHES = frozenset({1006, 1011})
 
 
-@dataclass(frozen=True, slots=True)
-class Piping:
+class Piping(Record):
     """What goes in and comes out where nobody sits at a prompt.
 
     `replay` gives the input's steps in place of standard input; `framing` and `is_binary` say how that is read. With
     `is_default` nothing of this was asked for, and somebody at a terminal gets the prompt.
     """
 
-    form: Form = field(default_factory=Form)
+    form: Form = Form()
     framing: str = "lines"
     is_binary: bool = False
     replay: Iterator[Step] | None = None
@@ -70,8 +69,7 @@ class Piping:
     is_default: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record):
     """One call of the command. `folder` is where the project is looked for that keeps the history.
 
     `place` says how the target was found, and with which app or dev server; None means nothing more than the target.
@@ -81,7 +79,7 @@ class Settings:
     handshake: Handshake
     options: Options
     folder: Path
-    piping: Piping = field(default_factory=Piping)
+    piping: Piping = Piping()
     place: Located | None = None
     is_forced: bool = False
     is_quiet: bool = False
@@ -116,8 +114,8 @@ async def _converse(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
     async with _opened_place(settings, screen) as target:
         if streams.are_interactive and settings.piping.is_default:
-            return await _sit_down(replace(settings, target=target), streams)
-        conversation = _Conversation(replace(settings, target=target), streams, screen)
+            return await _sit_down(settings.but(target=target), streams)
+        conversation = _Conversation(settings.but(target=target), streams, screen)
         try:
             return await conversation.hold()
         except CannotConnectError as error:

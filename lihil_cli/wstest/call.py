@@ -1,10 +1,10 @@
 """From the options of one call to what is done about them: checked here, before anything is opened."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.app import Piping, Settings, hold_conversation
 from lihil_cli.wstest.network.handshake import Handshake, Tls
 from lihil_cli.wstest.pattern import Pattern, parse_pattern
@@ -30,8 +30,7 @@ _CLASHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record):
     """The options as they were given, under the names of the command's arguments (`commands/ws_test.py`)."""
 
     target: str | None

@@ -1,7 +1,5 @@
 """`--echo`: answer each message with itself, so that a conformance suite can judge the client."""
 
-from dataclasses import replace
-
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.app import Settings, run_briefly
 from lihil_cli.wstest.closing import Closed
@@ -56,5 +54,5 @@ async def echo(connection: Connection) -> Closed:
         try:
             payload = await connection.receive()
         except ConnectionEndedError as end:
-            return replace(end.event)
+            return end.event
         await connection.send(payload)

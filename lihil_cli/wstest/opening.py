@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lihil_cli.console import escape_terminal
@@ -45,7 +44,7 @@ async def open_place(
         tell(f"-> {place.target.path} ({place.how})")
     async with open_app(place.app or None, place.root) as app:
         _check(schema_of_app(app.app, app.label), place.target, headers, is_forced=is_forced)
-        yield replace(place.target, app=app)
+        yield place.target.but(app=app)
 
 
 def load_schema(place: Located) -> "Schema":

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
 from lihil_cli.wstest.terminal import Screen
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Record):
     """How a program gets to read it: every event as JSON, or payloads as `output.FORMS` says. `record` is a file."""
 
     events: bool = False

@@ -10,11 +10,11 @@ The shell calls `Session.handle(event, now)` and carries out the actions in orde
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest import steps
 from lihil_cli.wstest.closing import NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
@@ -63,8 +63,7 @@ class State(Enum):
     ENDED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Record):
     """How the conversation is held.
 
     It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in

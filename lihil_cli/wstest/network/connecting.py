@@ -6,7 +6,6 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from lihil_cli.wstest.network.answer import read_body, read_head
@@ -94,14 +93,14 @@ async def _follow(target: Target, handshake: Handshake, report: Callable[[str], 
             told += " (another server: it gets no header, cookie or client certificate given for this one)"
             here = Target(url)
         else:
-            here = replace(here, url=url)
+            here = here.but(url=url)
         report(told)
     raise RefusedError(f"more than {MAX_REDIRECTS} redirects, the last one to {here.shown}")
 
 
 def _without_credentials(handshake: Handshake) -> Handshake:
-    tls = replace(handshake.tls, cert=None, key=None, sni=None)
-    return replace(handshake, headers=(), tls=tls)
+    tls = handshake.tls.but(cert=None, key=None, sni=None)
+    return handshake.but(headers=(), tls=tls)
 
 
 async def _attempt(target: Target, handshake: Handshake) -> WireConnection | Refusal:

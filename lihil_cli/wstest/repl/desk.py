@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lihil_cli.errors import ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.place.schema import Schema
 from lihil_cli.wstest.repl.events import (
     Action,
@@ -30,8 +31,7 @@ FIRST_PEER = "ws"
 _BATCH = 200  # steps of a repeat or a replay between two looks at what else there is to do
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server."""
 
     target: str
@@ -41,7 +41,7 @@ class Setup:
     timeout_s: float | None = None
     reconnects: bool = True
     headers: tuple[tuple[str, str], ...] = ()
-    schema: Schema = field(default_factory=lambda: Schema("", ()))
+    schema: Schema = Schema("", ())
     ok_codes: frozenset[int] = frozenset()
     until: Callable[[Payload], bool] | None = None
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
@@ -67,8 +67,7 @@ class Pinging:
     rtts: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Record):
     """What `check` says nothing against must arrive before `until`; `check` gives the difference otherwise."""
 
     peer: str

@@ -7,9 +7,9 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, Literal, TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.repl.events import Payload
 
 Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close"]
@@ -22,8 +22,7 @@ _FILE_BYTES = 128 * 2**20
 _CHUNK = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a

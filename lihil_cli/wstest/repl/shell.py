@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from lihil_cli.console import colour_allowed
 from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.interrupts import Interrupts
@@ -78,8 +78,7 @@ _REFRESH_S = 0.05
 _CLOSELY_S, _SELDOM_S = 0.03, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Record):
     """One call of the command at a terminal. `folder` is where the project is looked for, `place` how it was found."""
 
     target: Target
@@ -270,7 +269,7 @@ class _Shell:
             _ACTS[type(action)](self, action)
 
     def _display(self, action: Display) -> None:
-        self._print(render(action.item, replace(self._look, width=terminal_width())))
+        self._print(render(action.item, self._look.but(width=terminal_width())))
 
     def _send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
         self._attempts[action.peer].put(action)
@@ -351,7 +350,7 @@ class _Shell:
         except CliError as error:
             self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
             return
-        handshake = replace(self._visit.handshake, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
+        handshake = self._visit.handshake.but(ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
         attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
         attempt.trace(on=self._is_tracing)
         interval_s = self._visit.handshake.ping_interval_s
@@ -375,7 +374,7 @@ class _Shell:
                 return like
             text = parts.path + (f"?{parts.query}" if parts.query else "")
         if text.startswith("/") and server is None:
-            return replace(like, url=parts._replace(path="", query="").geturl() + text)
+            return like.but(url=parts._replace(path="", query="").geturl() + text)
         return resolve_target(text, server, base=None, port=None)
 
     def _fetch(self, action: FetchTrace) -> None:

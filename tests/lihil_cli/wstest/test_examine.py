@@ -1,6 +1,5 @@
 import io
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def shown(port: int, *, is_verbose: bool = False) -> Outcome:
     out, err = io.BytesIO(), io.BytesIO()
     target = Target(f"ws://127.0.0.1:{port}/chat")
     settings = Settings(target, SECRETS, Options(), Path(), is_verbose=is_verbose)
-    settings = replace(settings, place=Located(target, "as named"))
+    settings = settings.but(place=Located(target, "as named"))
     code = show_handshake(settings, Streams(None, out, err))
     return Outcome(code, out.getvalue().decode(), err.getvalue().decode())
 
