@@ -20,6 +20,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         cls.__match_args__ = (*cls.__match_args__, *cls.__annotations__)  # type: ignore[misc]
+        cls.__init__ = Record.__init__  # type: ignore[method-assign] # not the one of the record it is made from
 
     def __init__(self, *values: Any, **named: Any) -> None:
         kind = type(self)
