@@ -9,6 +9,7 @@ from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.record import Record
+from lihil_cli.loading import no_collection
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
@@ -129,8 +130,8 @@ async def _converse(settings: Settings, streams: Streams) -> int:
 
 async def _sit_down(settings: Settings, streams: Streams) -> int:
     """The terminal's own way to talk."""
-    from lihil_cli.wstest.repl.shell import Visit, hold_terminal
-
+    with no_collection():
+        from lihil_cli.wstest.repl.shell import Visit, hold_terminal
     visit = Visit(
         settings.target,
         settings.handshake,
