@@ -7,18 +7,9 @@ from pathlib import Path
 from typing import IO
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.record import Record
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
+from lihil_cli.wstest.settings import Form
 from lihil_cli.wstest.terminal import Screen
-
-
-class Form(Record):
-    """How a program gets to read it: every event as JSON, or payloads as `output.FORMS` says. `record` is a file."""
-
-    events: bool = False
-    payloads: str = "plain"
-    with_json: bool = False
-    record: Path | None = None
 
 
 class Reporter:

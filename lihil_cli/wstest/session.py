@@ -14,7 +14,6 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.record import Record
 from lihil_cli.wstest import steps
 from lihil_cli.wstest.closing import NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
@@ -37,6 +36,7 @@ from lihil_cli.wstest.events import (
     Tick,
 )
 from lihil_cli.wstest.pattern import Pattern
+from lihil_cli.wstest.settings import Options
 
 CLOSE_WAIT_S = 1.0
 """How long a close may stay unanswered before the connection is dropped."""
@@ -61,25 +61,6 @@ class State(Enum):
     OPEN = auto()
     CLOSING = auto()
     ENDED = auto()
-
-
-class Options(Record):
-    """How the conversation is held.
-
-    It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
-    order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
-    means a second, five while something is expected, and no limit where `limit` or `until` says what is waited for.
-    With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
-    """
-
-    messages: tuple[str | bytes, ...] = ()
-    limit: int | None = None
-    timeout_s: float | None = None
-    linger_s: float | None = None
-    until: Pattern | None = None
-    expects: tuple[Pattern, ...] = ()
-    listen: bool = False
-    ok_codes: frozenset[int] = frozenset()
 
 
 class Session:

@@ -154,13 +154,18 @@ def request_of(target: Target, handshake: Handshake, key: str) -> bytes:
     given = {name.lower() for name, _ in handshake.headers}
     fields = [field for field in fields if field[0].lower() not in given] + list(handshake.headers)
     return encode_request(
-        parts.netloc.rpartition("@")[2].encode("idna").decode(),
+        _ascii_of(parts.netloc.rpartition("@")[2]),
         (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         key,
         subprotocols=handshake.subprotocols,
         deflate_offer=_OFFER if handshake.compression else None,
         fields=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
     )
+
+
+def _ascii_of(host: str) -> str:
+    """A host as it stands in a header; the encoding of names that are not ASCII is loaded for those alone."""
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def _opened(wire: Wire, head: Head, handshake: Handshake, key: str) -> WireConnection:

@@ -97,6 +97,9 @@ class Schema(Record):
         return route, pattern.captured_by_name(captured)
 
 
+NO_SCHEMA = Schema("", ())
+
+
 def parse_schema(content: object) -> Schema | None:
     """A schema from JSON's values; None where they are not one."""
     if not isinstance(content, dict):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from lihil_cli.record import Record
 from lihil_cli.wstest.closing import meaning_of
 from lihil_cli.wstest.place.message_types import MessageType
-from lihil_cli.wstest.place.schema import Schema
+from lihil_cli.wstest.place.schema import NO_SCHEMA, Schema
 from lihil_cli.wstest.repl.commands import USAGES
 
 _CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 4000)
@@ -33,7 +33,7 @@ class Candidate(Record):
 class Words(Record):
     """What is known of here and now."""
 
-    schema: Schema = Schema("", ())
+    schema: Schema = NO_SCHEMA
     peers: tuple[str, ...] = ()
     target: str = ""
 

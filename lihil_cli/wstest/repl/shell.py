@@ -19,9 +19,8 @@ from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.network.connecting import Handshake, Refusal, Response
 from lihil_cli.wstest.network.target import Target, resolve_target
-from lihil_cli.wstest.opening import schema_of_app
+from lihil_cli.wstest.opening import kept_schema, schema_of_app
 from lihil_cli.wstest.place.locate import Located, find_schema
-from lihil_cli.wstest.place.schema import Schema, read_schema
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -63,10 +62,12 @@ from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
+    # Loaded where there is a schema to read, or somebody types.
+    from lihil_cli.wstest.place.schema import Schema
     from lihil_cli.wstest.repl.complete import Words
 
 PING_INTERVAL_S = 20.0
@@ -239,10 +240,11 @@ class _Shell:
         )
 
     def _words(self) -> "Words":
+        from lihil_cli.wstest.place.schema import NO_SCHEMA
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema, tuple(desk.peers), desk.peer.target)
+        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""
@@ -451,15 +453,12 @@ def _about(visit: Visit) -> str:
     return "" if visit.place is None or visit.place.how == "as named" else visit.place.how
 
 
-def _schema_of(visit: Visit) -> Schema:
+def _schema_of(visit: Visit) -> "Schema | None":
     """What is known of the app's routes, for completion; nothing depends on it."""
-    schema: Schema | None = None
     if visit.target.app is not None:
-        schema = schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
-    elif (file := find_schema(visit.folder)) is not None:
-        with suppress(OSError):
-            schema = read_schema(file.read_bytes())
-    return schema or Schema("", ())
+        return schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
+    file = find_schema(visit.folder)
+    return None if file is None else kept_schema(file)
 
 
 def _unindented(lines: list[str]) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 import pytest
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 
-from lihil_cli.wstest.app import Settings, hold_conversation
+from lihil_cli.wstest.app import hold_conversation
 from lihil_cli.wstest.network.connecting import Handshake
 from lihil_cli.wstest.network.target import Target
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options, Settings
 from lihil_cli.wstest.terminal import Streams
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from websockets.http11 import Request
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network.connecting import Handshake, Tls
 from lihil_cli.wstest.network.target import Target
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers, Talk, accept
 
