@@ -28,7 +28,8 @@ class Hasty(HTTPProtocol):
 @pytest.mark.parametrize("begun", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost:", handshake()[:-2]])
 def test_a_silent_or_half_open_connection_is_cut_off(begun: bytes) -> None:
     with serving(echo, http=Hasty) as server, server.client() as client:
-        client.send(begun)
+        with suppress(OSError):  # on a busy machine the time is over before
+            client.send(begun)
         assert client.rest() == b""
 
 
