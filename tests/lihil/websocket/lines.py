@@ -108,4 +108,3 @@ def session_left(session: WebSocketSession) -> Iterator[None]:
         yield
     finally:
         session.__exit__(None, None, None)
-

@@ -183,6 +183,16 @@ def test_what_a_listener_raises_ends_the_connection_as_in_a_handler(
     assert len(ended) == 1
 
 
+@pytest.mark.parametrize("kind", ["direct", "stock"])
+def test_a_reply_that_is_no_unicode_ends_the_connection(kind: str) -> None:
+    def listen(message: str) -> str:
+        return "\ud800"
+
+    with Exchange(app_with(listen), kind).dial() as line:
+        line.say("a")
+        assert line.hear() == 1011
+
+
 def test_parameters_come_from_the_handshake_once(made: Made) -> None:
     def listen(
         message: str, room: str, size: int = 1, token: Annotated[str, Param("header", alias="host")] = ""
