@@ -24,6 +24,7 @@ from lihil import (
     use,
 )
 from lihil.asgi import ASGIApp, Message, Receive, Scope, Send
+from lihil.websocket.watch import DisconnectWatch
 from tests.lihil.websocket.lines import LINES, Exchange, RefusedError
 
 
@@ -442,7 +443,8 @@ def test_messages_that_came_with_the_handshake_are_answered_first_also_when_one_
         assert waited == ["a", "fail"]
 
 
-def test_the_client_may_leave_while_a_listener_works() -> None:
+def test_the_client_may_leave_while_a_listener_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DisconnectWatch, "tick_s", 0.02)
     ended: list[type[BaseException]] = []
 
     async def listen(message: str) -> str:
