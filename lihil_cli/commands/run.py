@@ -1,13 +1,11 @@
 """`lihil run`: serve an app, on one process, several, or one that follows the source files."""
 
-import signal
 from collections.abc import Mapping
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.keys import LOG_LEVELS, RELOAD_MODES
 from lihil_cli.settings import Settings, resolve_settings
 
@@ -98,24 +96,18 @@ def _show(settings: Settings, *, as_json: bool) -> ExitCode:
 
 
 def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
+    from lihil_cli.serving.ending import Orders, heed_signals
+
     _check(settings)
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        if settings.reload.value:
-            from lihil_cli.devserver.start import serve_code_that_changes
+    orders = Orders()
+    heed_signals(orders)
+    if settings.reload.value:
+        from lihil_cli.devserver.start import serve_code_that_changes
 
-            return serve_code_that_changes(settings, flags)
-        from lihil_cli.production.start import serve_code_as_it_is
+        return serve_code_that_changes(settings, flags)
+    from lihil_cli.production.start import serve_code_as_it_is
 
-        return serve_code_as_it_is(settings)
-    except Terminated:
-        return ExitCode.TERMINATED
-    except KeyboardInterrupt:
-        return ExitCode.OK  # Ctrl-C is how a server is meant to end
-
-
-def _raise_terminated(signum: int, frame: FrameType | None) -> None:
-    raise Terminated
+    return serve_code_as_it_is(settings, orders)
 
 
 def _check(settings: Settings) -> None:

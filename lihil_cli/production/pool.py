@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import TypeAlias
 
 from lihil_cli.errors import ExitCode
@@ -35,7 +34,7 @@ from lihil_cli.production.supervisor import (
     Tick,
 )
 from lihil_cli.production.worker import run_worker
-from lihil_cli.serving.interrupts import interrupts_held
+from lihil_cli.serving.ending import SIGNALS, code_after, ignore_signal, interrupts_held
 from lihil_cli.serving.orders import Order
 from lihil_cli.serving.report import Place, say, show_banner
 from lihil_cli.serving.server import Plan
@@ -65,6 +64,7 @@ class _Pool:
         self._outcome: ExitCode | None = None
         self._signal = 0  # the first that asked for the end
         self._has_terminal = _can_open_terminal()
+        self._outlives_terminal = _is_ignored("SIGHUP")  # as under nohup
 
     def run(self) -> ExitCode:
         with self._signals_heard():
@@ -104,7 +104,7 @@ class _Pool:
             case Announce(notes):
                 show_banner(self._place, notes)
             case Finish(failed):
-                self._outcome = ExitCode.FAILED if failed else self._code
+                self._outcome = ExitCode.FAILED if failed else code_after(self._signal)
 
     def _start(self) -> Event:
         try:
@@ -116,18 +116,16 @@ class _Pool:
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
-        """While open, signals arrive as events.
+        """While open, signals arrive as events; behind it they mean nothing any more.
 
         By way of a thread, because a main thread that is just about to wait does not notice one; a byte in a socket
         is noticed always.
         """
-        heard = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGHUP"):
-            heard.append(signal.SIGHUP)
         near, far = socket.socketpair()
         with near, far:
             far.setblocking(False)
-            before = {signum: signal.signal(signum, _ignore) for signum in heard}
+            for signum in SIGNALS:
+                signal.signal(signum, ignore_signal)
             wakeup = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
             thread = threading.Thread(target=self._hear_signals, args=(near,), daemon=True)
             thread.start()
@@ -135,8 +133,6 @@ class _Pool:
                 yield
             finally:
                 signal.set_wakeup_fd(wakeup)
-                for signum, handler in before.items():
-                    signal.signal(signum, handler)
                 far.close()
                 thread.join()
 
@@ -146,20 +142,16 @@ class _Pool:
                 self._hear_signal(signum)
 
     def _hear_signal(self, signum: int) -> None:
-        if signum in {signal.SIGINT, signal.SIGTERM} or (self._has_terminal and not _can_open_terminal()):
+        if signum != getattr(signal, "SIGHUP", None):
             self._signal = self._signal or signum
             self._events.put(Stop(hurried=signum == signal.SIGINT))
+        elif self._has_terminal and not _can_open_terminal():
+            self._has_terminal = False
+            if not self._outlives_terminal:
+                self._signal = self._signal or signum
+                self._events.put(Stop(hurried=False))
         else:
             self._events.put(Restart())
-
-    @property
-    def _code(self) -> ExitCode:
-        """Ctrl-C is how a server is meant to end."""
-        return ExitCode.OK if self._signal == signal.SIGINT else ExitCode.TERMINATED
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """A handler, where SIG_IGN would be inherited by the processes that are started."""
 
 
 def _can_open_terminal() -> bool:
@@ -169,6 +161,10 @@ def _can_open_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_ignored(name: str) -> bool:
+    return hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN
 
 
 class WorkerProcess:

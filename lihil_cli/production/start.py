@@ -2,12 +2,13 @@
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.loader import find_target
+from lihil_cli.serving.ending import Orders
 from lihil_cli.serving.opening import open_address
 from lihil_cli.settings import Settings
 
 
-def serve_code_as_it_is(settings: Settings) -> ExitCode:
-    """Serve in one process or in several, as the settings say. Raises CliError; a signal comes out as its exception."""
+def serve_code_as_it_is(settings: Settings, orders: Orders) -> ExitCode:
+    """Serve in one process or in several, as the settings say, until a signal gives an order. Raises CliError."""
     target = find_target(settings.app.value, settings.root)
     with open_address(settings) as (listener, address):
         # Behind the listener: a port that is taken is said before uvicorn is loaded.
@@ -21,8 +22,8 @@ def serve_code_as_it_is(settings: Settings) -> ExitCode:
         tls = plan.certificate is not None
         place = Place(str(target), address.host, address.port, settings.root, address.path, tls)
         warn_if_open(place)
-        with traces(place) as left:
+        with traces(place):
             if settings.workers.value > 1:
                 limits = Limits(settings.workers.value, settings.start_timeout.value, settings.drain.value)
                 return serve_pool(plan, listener, place, limits)
-            return serve_here(plan, listener, place, (left.remove, address.tidy))
+            return serve_here(plan, listener, place, orders)

@@ -8,13 +8,12 @@ import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from types import FrameType
 
 from lihil_cli.console import escape_terminal
-from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.serving.interrupts import release_interrupts
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.ending import Orders, ignore_signal, release_interrupts
 from lihil_cli.serving.orders import Order
-from lihil_cli.serving.server import Orders, Plan, serve, talk_hints
+from lihil_cli.serving.server import Plan, serve, talk_hints
 
 
 def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> None:
@@ -23,24 +22,22 @@ def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> None:
     `link` is told the lines for the banner, once it serves. Exit codes: 0 after an order, 1 when the app cannot be
     served; the reason is on stderr.
     """
-    signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the parent as well, which decides
-    signal.signal(signal.SIGTERM, _leave)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, _ignore)  # for the parent, too
-    release_interrupts()
     orders = Orders()
+    signal.signal(signal.SIGINT, ignore_signal)  # Ctrl-C reaches the parent as well, which decides
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, ignore_signal)  # for the parent, too
+    signal.signal(signal.SIGTERM, lambda signum, frame: orders.give(Order.STOP))
+    release_interrupts()
     threading.Thread(target=_obey, args=(link, orders), daemon=True).start()
     try:
-        signal.signal(signal.SIGTERM, _raise_terminated)
-        serve(plan, listener, lambda app: link.send(talk_hints(app)), orders=orders)
+        code = serve(plan, listener, lambda app: link.send(talk_hints(app)), orders)
     except CliError as error:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
-        sys.exit(ExitCode.FAILED)
-    except Terminated:
-        # As sys.exit(), but without the interpreter's own end, in which no thread can help one that hangs any more.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        os._exit(ExitCode.OK)
+        code = ExitCode.FAILED
+    # As sys.exit(), but without the interpreter's own end, in which no thread can help one that hangs any more.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _obey(link: Connection, orders: Orders) -> None:
@@ -49,17 +46,3 @@ def _obey(link: Connection, orders: Orders) -> None:
         while True:
             orders.give(Order(link.recv()))
     orders.give(Order.STOP)
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    """Before anything has begun there is nothing to end."""
-    os._exit(ExitCode.OK)
-
-
-def _raise_terminated(signum: int, frame: FrameType | None) -> None:
-    signal.signal(signum, _ignore)  # one exception is enough, and a second one would meet nobody
-    raise Terminated
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """A handler, where SIG_IGN would be inherited by the processes that the app starts."""

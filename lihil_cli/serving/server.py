@@ -1,14 +1,13 @@
 """One process that serves: import the app, run uvicorn on a socket it is given, end within a bound."""
 
-import os
+import asyncio
 import shlex
-import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from uvicorn import Config
 
@@ -18,8 +17,8 @@ from lihil_cli.envfile import apply_env_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
 from lihil_cli.proxies import Proxies
+from lihil_cli.serving.ending import Orders
 from lihil_cli.serving.forwarded import ForwardedApp
-from lihil_cli.serving.hard_end import HardEnd
 from lihil_cli.serving.lifespan import WatchedApp
 from lihil_cli.serving.logs import logging_config
 from lihil_cli.serving.orders import Order
@@ -28,24 +27,6 @@ from lihil_cli.serving.tls import Certificate, context_factory
 _HINTS = 3
 _HURRY_S = 0.7  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
 _LEAVE_S = 0.2  # for the event loop and the threads of a process whose server has ended
-
-
-@dataclass(slots=True)
-class Orders:
-    """The parent's latest word; the server looks at it when SIGTERM arrives.
-
-    `on_order` is called in the thread that hears it: a main thread that blocks may not notice a signal, because one
-    that comes just before it begins to wait does not wake it.
-    """
-
-    latest: Order = Order.STOP
-    on_order: Callable[[Order], None] = lambda order: None
-
-    def give(self, order: Order) -> None:
-        """Pass on an order, from any thread."""
-        self.latest = order
-        self.on_order(order)
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,57 +45,50 @@ class Plan:
 
 
 class _Server(Server):
-    """The server, which says when it is ready, obeys a parent, and leaves in any case."""
+    """The server, which says when it is ready, and leaves in any case once it has been given an order."""
 
-    def __init__(self, config: Config, plan: Plan, on_ready: Callable[[], None], orders: Orders | None) -> None:
+    def __init__(self, config: Config, plan: Plan, on_ready: Callable[[], None], orders: Orders) -> None:
         super().__init__(config, plan.drain)
-        self.on_ready = on_ready
-        self.orders = orders
-        self.hard_end: HardEnd
-        self._code = ExitCode.OK
+        self.code = ExitCode.OK
+        self._on_ready = on_ready
+        self._hard_end = orders.hard_end
         self._is_hurried = False
+        orders.hand_to(self.obey)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them where they are: uvicorn's own handlers raise each signal once more when all is over."""
+        yield
 
     async def main_loop(self) -> None:
         # Not at the end of startup(): a signal that came right after it would end uvicorn without the app's shutdown.
-        self.on_ready()
+        self._on_ready()
         await super().main_loop()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._captured_signals.append(sig)
-        order = self.orders.latest if self.orders else Order.STOP
-        is_hurried = sig == signal.SIGINT or order is Order.HURRY
+    def obey(self, order: Order, code: ExitCode) -> None:
+        """Begin the end or hurry it. For any thread, as the main one may be in a call that does not come back."""
         if not self.should_exit:
-            self._code = ExitCode.OK if self.orders or is_hurried else ExitCode.TERMINATED
-            self.hard_end.within(self.drain.end_s, self._code)
-        if is_hurried:
+            self.code = code
+            self._hard_end.within(self.drain.end_s, code)
+        if order is Order.HURRY:
             # What a person waits for, but for a lifespan's shutdown; the second time they do not wait for that either.
-            self.hard_end.within(0 if self._is_hurried and not self.orders else _HURRY_S, self._code)
-        self._is_hurried = self._is_hurried or is_hurried
-        self.stop(RELOAD if order is Order.REPLACE else None, hurried=is_hurried)
-
-    def expect_end(self, order: Order) -> None:
-        """The end is in sight, even if the main thread has not noticed yet."""
-        self.hard_end.within(_HURRY_S if order is Order.HURRY else self.drain.end_s, self._code)
+            self._hard_end.within(0 if self._is_hurried else _HURRY_S, self.code)
+            self._is_hurried = True
+        self.stop(RELOAD if order is Order.REPLACE else None, hurried=order is Order.HURRY)
 
     async def _end_lifespan(self, timeout_s: float) -> None:
-        self.hard_end.within(timeout_s, self._code)
+        self._hard_end.within(timeout_s, self.code)
         await super()._end_lifespan(timeout_s)
-        self.hard_end.within(_LEAVE_S, self._code)
+        # For the event loop, for threads, and for what the app has asked to be called at the interpreter's exit.
+        left_s = self._began + self.drain.end_s - asyncio.get_running_loop().time()
+        self._hard_end.within(_LEAVE_S if self._is_hurried else max(left_s, _LEAVE_S), self.code)
 
 
-def serve(
-    plan: Plan,
-    listener: socket.socket,
-    on_ready: Callable[[App], None],
-    *,
-    orders: Orders | None = None,
-    tidy: Sequence[Callable[[], None]] = (),
-) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` gets the app once it accepts connections.
+def serve(plan: Plan, listener: socket.socket, on_ready: Callable[[App], None], orders: Orders) -> ExitCode:
+    """Serve until `orders` say otherwise; `on_ready` gets the app once it accepts connections.
 
-    A process with a parent has `orders`: its SIGTERM is then the parent's word. What is in `tidy` is called where
-    something that does not end leaves no other way out than to drop it. Raises CliError when the app cannot be
-    imported or its lifespan fails; a signal comes out as uvicorn leaves it, by way of the handler that was set before.
+    Returns the exit code that came with the first of them; the process has little time left then. Raises CliError when
+    the app cannot be imported or its lifespan fails, SystemExit when the app leaves by itself.
     """
     if plan.env_file is not None:
         apply_env_file(plan.env_file)
@@ -129,17 +103,14 @@ def serve(
         ssl_context_factory=None if plan.certificate is None else context_factory(plan.certificate),
     )
     server = _Server(config, plan, lambda: on_ready(app), orders)
-    server.hard_end = HardEnd(tidy)
-    if orders is not None:
-        orders.on_order = server.expect_end
     try:
         server.run(sockets=[listener])
     except SystemExit:
         if not watched.failure:
             raise
-    finally:
-        if watched.failure:
-            raise CliError(watched.failure)
+    if watched.failure:
+        raise CliError(watched.failure)
+    return server.code
 
 
 def talk_hints(app: App) -> tuple[str, ...]:
