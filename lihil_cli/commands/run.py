@@ -32,6 +32,10 @@ def run(  # noqa: PLR0913 - one argument per option
     start_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a worker may take to serve (default: 60).")
     ] = None,
+    hang_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long one's event loop may stand still (default: 30; 0: for ever)."),
+    ] = None,
     tls_cert: Annotated[
         str | None,
         typer.Option("--tls-cert", "--ssl-certfile", metavar="FILE", help="Serve HTTPS and WSS: the PEM chain."),
@@ -53,7 +57,8 @@ def run(  # noqa: PLR0913 - one argument per option
         str | None, typer.Option(metavar="PATH", help="Below which path a proxy serves the app.")
     ] = None,
     env_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="NAME=value lines for what the environment lacks.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="NAME=value lines for what the environment lacks; of several the last wins."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help=f"{', '.join(LOG_LEVELS)} (default: info).")] = None,
     access_log: Annotated[bool | None, typer.Option(help="One line for each request (default: yes).")] = None,
@@ -107,7 +112,7 @@ def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
         return serve_code_that_changes(settings, flags)
     from lihil_cli.production.start import serve_code_as_it_is
 
-    return serve_code_as_it_is(settings, orders)
+    return serve_code_as_it_is(settings, flags, orders)
 
 
 def _check(settings: Settings) -> None:

@@ -8,14 +8,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from lihil_cli.errors import ExitCode
-from lihil_cli.production.supervisor import (
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.production.events import (
     Action,
+    Alive,
     Announce,
     Ask,
     Ended,
@@ -24,16 +26,17 @@ from lihil_cli.production.supervisor import (
     Kill,
     Limits,
     NotStarted,
-    Ready,
+    Probe,
     Restart,
     Say,
     Start,
     Started,
     Stop,
-    Supervisor,
     Tick,
 )
-from lihil_cli.production.worker import run_worker
+from lihil_cli.production.supervisor import Supervisor
+from lihil_cli.production.vitals import is_stopped
+from lihil_cli.production.worker import PROBE, run_worker
 from lihil_cli.serving.ending import SIGNALS, code_after, ignore_signal, interrupts_held
 from lihil_cli.serving.orders import Order
 from lihil_cli.serving.report import Place, say, show_banner
@@ -41,22 +44,32 @@ from lihil_cli.serving.server import Plan
 
 KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL  # Windows ends a process at once for either
 
-Events: TypeAlias = "SimpleQueue[Event]"
+Renew: TypeAlias = Callable[[], tuple[Plan, Limits]]
 
 
-def serve_pool(plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """SIGHUP has come, and means a restart."""
+
+
+Events: TypeAlias = "SimpleQueue[Event | Hangup]"
+
+
+def serve_pool(plan: Plan, limits: Limits, listener: socket.socket, place: Place, renew: Renew) -> ExitCode:
     """Keep a pool of processes serving until a signal; SIGHUP restarts them one after the other.
 
+    Before that it asks `renew` how to go on; where that raises CliError, nobody is restarted.
     Returns 0 after SIGINT and 143 after SIGTERM, 1 when the app cannot be served (its worker has said why).
     """
-    return _Pool(plan, listener, place, limits).run()
+    return _Pool(plan, limits, listener, place, renew).run()
 
 
 class _Pool:
-    def __init__(self, plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> None:
+    def __init__(self, plan: Plan, limits: Limits, listener: socket.socket, place: Place, renew: Renew) -> None:
         self._plan = plan
         self._listener = listener
         self._place = place
+        self._renew = renew
         self._supervisor = Supervisor(limits)
         self._events: Events = SimpleQueue()
         self._crew: dict[int, WorkerProcess] = {}
@@ -71,11 +84,15 @@ class _Pool:
             self._actions.extend(self._supervisor.begin())
             self._act()
             while self._outcome is None:
-                self._hear(self._next_event())
+                event = self._next_event()
+                if isinstance(event, Hangup):
+                    self._restart()
+                else:
+                    self._hear(event)
                 self._act()
         return self._outcome
 
-    def _next_event(self) -> Event:
+    def _next_event(self) -> Event | Hangup:
         due = self._supervisor.due
         try:
             return self._events.get(timeout=None if due is None else max(due - time.monotonic(), 0))
@@ -86,6 +103,14 @@ class _Pool:
         if isinstance(event, Ended):
             self._crew.pop(event.pid, None)
         self._actions.extend(self._supervisor.handle(event, time.monotonic()))
+
+    def _restart(self) -> None:
+        try:
+            self._plan, limits = self._renew()
+        except CliError as error:
+            say(f"{error.text}\nnobody is restarted")
+        else:
+            self._hear(Restart(limits))
 
     def _act(self) -> None:
         while self._actions:
@@ -99,6 +124,8 @@ class _Pool:
                 self._crew[pid].ask(way)
             case Kill(pid):
                 self._crew[pid].kill()
+            case Probe(pid):
+                self._crew[pid].probe()
             case Say(text):
                 say(text)
             case Announce(notes):
@@ -151,7 +178,7 @@ class _Pool:
                 self._signal = self._signal or signum
                 self._events.put(Stop(hurried=False))
         else:
-            self._events.put(Restart())
+            self._events.put(Hangup())
 
 
 def _can_open_terminal() -> bool:
@@ -178,27 +205,32 @@ class WorkerProcess:
             self._process.start()
         far_end.close()  # only the worker holds it now, so that its end is heard here
         self.pid: int = self._process.pid or 0
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        self._events = events
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def _listen(self, events: Events) -> None:
+    def _listen(self) -> None:
+        events = self._events
         with suppress(EOFError, OSError):
             while True:
-                events.put(Ready(self.pid, self._link.recv()))
+                events.put(self._link.recv())
         # Only this thread waits for the process: of two that do, one finds it gone and never learns how it ended.
         self._process.join()
-        events.put(Ended(self.pid, ending(self._process.exitcode or 0)))
+        events.put(Ended(self.pid, self._process.exitcode or 0))
 
     def ask(self, order: Order) -> None:
         """Ask the worker to end; one that has ended already does not mind."""
         with suppress(OSError):
             self._link.send(order.value)
 
+    def probe(self) -> None:
+        """Ask for a sign of life; one that somebody has stopped cannot give it, and is not to blame."""
+        if is_stopped(self.pid):
+            self._events.put(Alive(self.pid))
+            return
+        with suppress(OSError):
+            self._link.send(PROBE)
+
     def kill(self) -> None:
         """End the worker without asking."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, KILL)
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
-    return f"by signal {-code}" if code < 0 else f"with exit code {code}"

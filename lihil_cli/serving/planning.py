@@ -21,7 +21,7 @@ def make_plan(settings: Settings, target: Target) -> Plan:
         colour_allowed(sys.stderr),
         certificate=_certificate(settings),
         proxies=_proxies(settings),
-        env_file=settings.env_file.value,
+        env_files=settings.env_file.value,
         root_path=settings.root_path.value,
         access_log=settings.access_log.value,
     )

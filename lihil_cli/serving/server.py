@@ -13,7 +13,7 @@ from uvicorn import Config
 
 from lihil.server.drain import Drain
 from lihil.server.serve import RELOAD, Server, make_config
-from lihil_cli.envfile import apply_env_file
+from lihil_cli.envfile import apply_env_files
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
 from lihil_cli.proxies import Proxies
@@ -39,7 +39,7 @@ class Plan:
     colour: bool
     certificate: Certificate | None = None
     proxies: Proxies | None = None
-    env_file: Path | None = None
+    env_files: tuple[Path, ...] = ()
     root_path: str = ""
     access_log: bool = True
 
@@ -90,8 +90,7 @@ def serve(plan: Plan, listener: socket.socket, on_ready: Callable[[App], None], 
     Returns the exit code that came with the first of them; the process has little time left then. Raises CliError when
     the app cannot be imported or its lifespan fails, SystemExit when the app leaves by itself.
     """
-    if plan.env_file is not None:
-        apply_env_file(plan.env_file)
+    apply_env_files(plan.env_files)
     app = load_app(plan.target)
     watched = WatchedApp(app, plan.target.root)
     config = make_config(

@@ -34,7 +34,7 @@ def test_every_setting_is_shown_with_its_source_and_nothing_is_served(launch: La
     assert rows["env_file"] == [str(variables), "--env-file"]
     assert rows["reload"] == ["false", "default"]
     assert rows["app"] == ["-", "default"]
-    assert len(rows) == 20
+    assert len(rows) == 21
 
 
 def test_they_are_shown_as_json_too(launch: Launch, tmp_path: Path) -> None:
