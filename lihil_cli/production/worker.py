@@ -1,7 +1,6 @@
 """The whole life of one worker of a pool: serve, tell the parent when ready, and end with the parent at the latest."""
 
 import asyncio
-import atexit
 import os
 import signal
 import socket
@@ -11,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App
 from lihil_cli.production.events import Alive, Debugged, Ready, Standing
 from lihil_cli.production.vitals import Vitals, is_debugged
-from lihil_cli.serving.ending import Orders, ignore_signal, release_interrupts
+from lihil_cli.serving.ending import Orders, ignore_signal, leave, release_interrupts
 from lihil_cli.serving.orders import Order
 from lihil_cli.serving.server import Plan, serve, talk_hints
 
@@ -26,7 +25,7 @@ PROBE: Final = "probe"
 """What the parent sends beside the values of Order: does the event loop turn?"""
 
 
-def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> None:
+def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> NoReturn:
     """Serve until the parent says otherwise through `link`, is gone, or SIGTERM comes from somebody else.
 
     `link` is told with events what the parent has to know. Exit codes: 0 after an order, 1 when the app cannot be
@@ -45,10 +44,7 @@ def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> None:
     except CliError as error:
         print(escape_terminal(error.text), file=sys.stderr, flush=True)  # noqa: T201 - no other reports it
         code = ExitCode.FAILED
-    # As sys.exit(), but without the interpreter's own end, in which no thread can help one that hangs any more.
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(code)
+    leave(code)
 
 
 @dataclass(slots=True)

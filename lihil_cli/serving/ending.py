@@ -9,13 +9,15 @@ passes an order on, and what that means depends on the stage:
     the server has ended       the same; all it can change any more is to hurry
 """
 
+import atexit
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.serving.hard_end import HardEnd
@@ -66,6 +68,13 @@ def code_after(signum: int) -> ExitCode:
 
 def ignore_signal(signum: int, frame: FrameType | None) -> None:
     """A handler, where SIG_IGN would be inherited by the processes that are started."""
+
+
+def leave(code: int) -> NoReturn:
+    """As sys.exit(), but without the interpreter's own end: it waits for threads, and none can help one that hangs."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 @contextmanager

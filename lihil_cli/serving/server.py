@@ -1,9 +1,9 @@
 """One process that serves: import the app, run uvicorn on a socket it is given, end within a bound."""
 
-import asyncio
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ from lihil_cli.serving.tls import Certificate, context_factory
 
 _HINTS = 3
 _HURRY_S = 0.7  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
-_LEAVE_S = 0.2  # for the event loop and the threads of a process whose server has ended
+_LOOP_S = 0.2  # for the event loop of a server that has ended, with the threads that it waits for
+_EXIT_S = 0.2  # for what is called at the interpreter's exit, at least
+_FAIL_S = 2.0  # to say why the app cannot be served; a thread that it has started may keep the process for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class _Server(Server):
         self._on_ready = on_ready
         self._hard_end = orders.hard_end
         self._is_hurried = False
+        self._end_at = 0.0
         orders.hand_to(self.obey)
 
     @contextmanager
@@ -69,6 +72,7 @@ class _Server(Server):
         """Begin the end or hurry it. For any thread, as the main one may be in a call that does not come back."""
         if not self.should_exit:
             self.code = code
+            self._end_at = time.monotonic() + self.drain.end_s
             self._hard_end.within(self.drain.end_s, code)
         if order is Order.HURRY:
             # What a person waits for, but for a lifespan's shutdown; the second time they do not wait for that either.
@@ -79,19 +83,31 @@ class _Server(Server):
     async def _end_lifespan(self, timeout_s: float) -> None:
         self._hard_end.within(timeout_s, self.code)
         await super()._end_lifespan(timeout_s)
-        # For the event loop, for threads, and for what the app has asked to be called at the interpreter's exit.
-        left_s = self._began + self.drain.end_s - asyncio.get_running_loop().time()
-        self._hard_end.within(_LEAVE_S if self._is_hurried else max(left_s, _LEAVE_S), self.code)
+        self._hard_end.within(_LOOP_S, self.code)
+
+    def expect_exit(self) -> None:
+        """What the app has asked to be called at the interpreter's exit may take what is left of the drain."""
+        left_s = 0.0 if self._is_hurried else self._end_at - time.monotonic()
+        self._hard_end.within(max(left_s, _EXIT_S), self.code)
 
 
 def serve(plan: Plan, listener: socket.socket, on_ready: Callable[[App], None], orders: Orders) -> ExitCode:
     """Serve until `orders` say otherwise; `on_ready` gets the app once it accepts connections.
 
-    Returns the exit code that came with the first of them; the process has little time left then. Raises CliError when
-    the app cannot be imported or its lifespan fails, SystemExit when the app leaves by itself.
+    Returns the exit code that came with the first of them. Raises CliError when the app cannot be imported or its
+    lifespan fails, SystemExit when the app leaves by itself. In the first two cases the process has little time left.
     """
-    apply_env_files(plan.env_files)
-    app = load_app(plan.target)
+    try:
+        apply_env_files(plan.env_files)
+        return _serve_app(load_app(plan.target), plan, listener, on_ready, orders)
+    except CliError as error:
+        orders.hard_end.within(_FAIL_S, error.code)
+        raise
+
+
+def _serve_app(
+    app: App, plan: Plan, listener: socket.socket, on_ready: Callable[[App], None], orders: Orders
+) -> ExitCode:
     watched = WatchedApp(app, plan.target.root)
     config = make_config(
         watched if plan.proxies is None else ForwardedApp(watched, plan.proxies),
@@ -109,6 +125,7 @@ def serve(plan: Plan, listener: socket.socket, on_ready: Callable[[App], None], 
             raise
     if watched.failure:
         raise CliError(watched.failure)
+    server.expect_exit()
     return server.code
 
 
