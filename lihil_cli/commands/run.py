@@ -112,7 +112,7 @@ def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
         return serve_code_that_changes(settings, flags)
     from lihil_cli.production.start import serve_code_as_it_is
 
-    serve_code_as_it_is(settings, flags, orders)
+    return serve_code_as_it_is(settings, flags, orders)
 
 
 def _check(settings: Settings) -> None:
