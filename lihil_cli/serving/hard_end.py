@@ -14,6 +14,11 @@ _LAST_ACTS_S: Final = 0.3  # together; what is written to a pipe that nobody rea
 _last_acts: list[Callable[[], None]] = []
 
 
+def at_hard_end(act: Callable[[], None]) -> None:
+    """Call `act` when the process is left by a hard end; on the ordinary way out somebody else sees to it."""
+    _last_acts.append(act)
+
+
 @contextmanager
 def in_any_case(act: Callable[[], None]) -> Iterator[None]:
     """Call `act` at the end of the block, or when the process is left in the middle of it by a hard end."""

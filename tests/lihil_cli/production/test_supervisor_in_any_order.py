@@ -24,10 +24,10 @@ HAPPENINGS = st.one_of(
 ENDS = st.sampled_from([Stop(hurried=False), Stop(hurried=True)])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(1, 4),
-    st.sampled_from([0.0, 1.0, 30.0]),
+    st.sampled_from([0.0, 30.0]),
     st.lists(HAPPENINGS, max_size=60),
     st.lists(ENDS, min_size=1, max_size=3),
 )
