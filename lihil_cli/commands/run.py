@@ -86,11 +86,16 @@ def run(  # noqa: PLR0913 - one argument per option
     for name in ("show_settings", "as_json"):
         del flags[name]
     for name in ("log_level", "reload_mode"):
-        flags[name] = flags[name].lower() if flags[name] else None
+        flags[name] = None if flags[name] is None else str(flags[name]).lower()
     settings = resolve_settings(flags)
     if as_json and not show_settings:
         raise CliError("--json belongs to --show-settings", code=ExitCode.USAGE)
-    raise typer.Exit(_show(settings, as_json=as_json) if show_settings else _serve(settings, flags))
+    if show_settings:
+        raise typer.Exit(_show(settings, as_json=as_json))
+    _check(settings)
+    from lihil_cli.serving.ending import leave
+
+    leave(_serve(settings, flags))
 
 
 def _show(settings: Settings, *, as_json: bool) -> ExitCode:
@@ -103,7 +108,6 @@ def _show(settings: Settings, *, as_json: bool) -> ExitCode:
 def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
     from lihil_cli.serving.ending import Orders, heed_signals
 
-    _check(settings)
     orders = Orders()
     heed_signals(orders)
     if settings.reload.value:

@@ -1,18 +1,18 @@
 """`lihil run` without --reload, from its settings to its exit code."""
 
 from collections.abc import Mapping
-from typing import NoReturn
 
+from lihil_cli.errors import ExitCode
 from lihil_cli.loader import find_target
 from lihil_cli.production.events import Limits
 from lihil_cli.production.rereading import reread
-from lihil_cli.serving.ending import Orders, leave
+from lihil_cli.serving.ending import Orders
 from lihil_cli.serving.opening import open_address
 from lihil_cli.settings import Settings, resolve_settings
 
 
-def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders: Orders) -> NoReturn:
-    """Serve in one process or in several, as the settings say, until a signal gives an order; then leave the process.
+def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders: Orders) -> ExitCode:
+    """Serve in one process or in several, as the settings say, until a signal gives an order.
 
     `flags` are what the command line says, for when the settings are read again. Raises CliError.
     """
@@ -41,10 +41,8 @@ def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders:
 
         with traces(place):
             if settings.workers.value > 1:
-                code = serve_pool(plan, limits_of(settings), listener, place, renew)
-            else:
-                code = serve_here(plan, listener, place, orders)
-    leave(code)
+                return serve_pool(plan, limits_of(settings), listener, place, renew)
+            return serve_here(plan, listener, place, orders)
 
 
 def limits_of(settings: Settings) -> Limits:

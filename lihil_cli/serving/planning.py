@@ -14,6 +14,8 @@ from lihil_cli.settings import Rank, Settings
 
 def make_plan(settings: Settings, target: Target) -> Plan:
     """How to serve `target`. Raises CliError for a certificate that cannot be used and for settings without effect."""
+    if settings.uds.value is None and settings.uds_mode.rank is not Rank.DEFAULT:
+        raise _without("uds_mode", settings.uds_mode.source, "uds")
     return Plan(
         target,
         settings.log_level.value,

@@ -218,6 +218,7 @@ def test_a_lihil_app_is_announced_with_a_way_to_talk_to_it(launch: Launch, bare_
         (["--reload"], {"LIHIL_WORKERS": "3"}, "reload (--reload) and 3 workers (LIHIL_WORKERS) exclude each other"),
         (["--port", "70000"], {}, "--port takes a whole number from 0 to 65535, not 70000"),
         (["--log-level", "loud"], {}, "--log-level takes one of critical, error,"),
+        (["--log-level", ""], {}, "--log-level takes one of critical, error,"),
         (["--json"], {}, "--json belongs to --show-settings"),
         (["--drain", "4000"], {}, "--drain takes seconds from 0 to 3600, not 4000.0"),
         ([], {"LIHIL_START_TIMEOUT": "0"}, "LIHIL_START_TIMEOUT takes seconds from 0.1 to 3600, not 0.0"),

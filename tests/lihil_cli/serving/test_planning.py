@@ -18,6 +18,7 @@ MISMATCH = (
     [
         ({"tls_cert": "chain.pem"}, "{folder}/chain.pem holds no private key in PEM form (--tls-cert)"),
         ({"tls_cert": "chain.pem", "tls_key": "other_key.pem"}, MISMATCH),
+        ({"uds_mode": "600"}, "uds_mode (--uds-mode) does nothing without uds"),
         ({"tls_key": "key.pem"}, "tls_key (--tls-key) does nothing without tls_cert"),
         ({"tls_key_password": "x"}, "tls_key_password (--tls-key-password) does nothing without tls_cert"),
         (
