@@ -14,8 +14,6 @@ from lihil_cli.console import colour_allowed
 from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.record import Record
-from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
-from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.network.connecting import Handshake, Refusal, Response
 from lihil_cli.wstest.network.target import Target, resolve_target
@@ -66,7 +64,8 @@ from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
-    # Loaded where there is a schema to read, or somebody types.
+    # Loaded where there is a schema to read, where an app has failed, where somebody types.
+    from lihil_cli.wstest.crash import Crash
     from lihil_cli.wstest.place.schema import Schema
     from lihil_cli.wstest.repl.complete import Words
 
@@ -76,6 +75,7 @@ PING_INTERVAL_S = 20.0
 _PROMPT_END_S = 1.0
 _CLOSE_WAIT_S = 0.8  # so that Ctrl-C ends it within a second, also where the server does not answer the close
 _REFRESH_S = 0.05
+_GREETING_S = 0.01  # a message that comes with the handshake is shown before loading the prompt takes the processor
 _CLOSELY_S, _SELDOM_S = 0.03, 0.5
 
 
@@ -209,6 +209,7 @@ class _Shell:
 
     async def _type(self) -> None:
         """Take what is typed for as long as it means anything."""
+        await asyncio.sleep(_GREETING_S)
         keyboard = self._keyboard = await self._make_keyboard()
         try:
             with keyboard.keys():
@@ -387,11 +388,16 @@ class _Shell:
         crash = None if connection is None else await self._explain(connection.response, connection.failure)
         if crash is None:
             return Traced(peer)
+        from lihil_cli.wstest.crash import crash_lines
+
         short, full = crash_lines(crash), crash_lines(crash, is_whole=True)
         return Traced(peer, crash.handler, _unindented(short), _unindented(full))
 
-    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> "Crash | None":
         """Why the app failed, from its exception where it runs here, or else from the dev server."""
+        from lihil_cli.wstest.crash import crash_of
+        from lihil_cli.wstest.devserver import connection_id, fetch_crash
+
         place = self._visit.place
         if failure is not None:
             return crash_of(failure, (place and place.root) or self._visit.folder)
