@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.crash import Crash, crash_lines
 from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
     Connection,
@@ -18,7 +17,6 @@ from lihil_cli.wstest.network.connecting import (
 )
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.network.trace import Frame
-from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.repl.events import (
     About,
     Closed,
@@ -36,10 +34,14 @@ from lihil_cli.wstest.repl.events import (
 )
 from lihil_cli.wstest.words import frame_line
 
+if TYPE_CHECKING:
+    # Loaded where an app has failed.
+    from lihil_cli.wstest.crash import Crash
+
 # Messages are taken without a pause for so long; then the keyboard and the screen have their turn.
 _TURN_S = 0.005
 
-Explain: TypeAlias = Callable[[Response | Refusal | None, BaseException | None], Awaitable[Crash | None]]
+Explain: TypeAlias = Callable[[Response | Refusal | None, BaseException | None], Awaitable["Crash | None"]]
 """Why the app failed, from its answer to the handshake or from its own exception."""
 
 Outgoing: TypeAlias = Send | SendRaw | SendPong | SendClose
@@ -111,6 +113,9 @@ class Attempt:
             self._feed(self._failed(error))
             return None
         except RefusedError as error:
+            from lihil_cli.wstest.crash import crash_lines
+            from lihil_cli.wstest.refusal import refusal_lines
+
             lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal)
             crash = await self._explain(error.refusal, error.failure)
             told = [] if crash is None else crash_lines(crash)
