@@ -97,6 +97,10 @@ class Nursery:
         """Whether the end of this worker will be told by somebody else than its link."""
         return worker in self._processes or worker in self._forked
 
+    def has_begun(self, worker: int) -> bool:
+        """Whether this worker ever came to life, as far as is known: a zygote may have died before it forked it."""
+        return worker in self._processes or worker in self._pids
+
     def close(self) -> None:
         """Let the zygote end."""
         self._leave_zygote()

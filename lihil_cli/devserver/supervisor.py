@@ -291,7 +291,10 @@ class _Supervisor:
         self._step(events.SpareOutdated(keeps_spare=choice.mode is not Mode.COLD))
 
     def _lose(self, worker: int, how: str) -> None:
+        has_begun = self._nursery.has_begun(worker)
         self._drop(worker)
+        if not has_begun:
+            self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
 
     def _drop(self, worker: int) -> None:
