@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ NAME = "dev.json"
 class DevFile:
     """Where one dev server listens. `uds` is the path of a Unix socket, or None when `host` and `port` count.
 
-    `generation` counts how often the code was loaded, from 1; `token` opens the routes below `/_lihil/`.
+    `generation` counts how often the code was loaded, from 1; `token` opens the routes below `/_lihil/`; `changed` are
+    the files, as seen from the project's root, whose change that generation was loaded for.
     """
 
     pid: int
@@ -31,6 +32,7 @@ class DevFile:
     app: str
     generation: int
     token: str
+    changed: tuple[str, ...] = ()
 
 
 def write_dev_file(root: Path, record: DevFile) -> Path:
@@ -100,10 +102,12 @@ def _read(path: Path) -> DevFile | None:
         return None
     if not isinstance(content, dict):
         return None
-    values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(DevFile)}
+    values: dict[str, Any] = {name: content.get(name) for name in _TYPES}
     if not all(type(values[name]) in accepted for name, accepted in _TYPES.items()):
         return None
-    return DevFile(**values)
+    changed = content.get("changed")
+    names = changed if isinstance(changed, list) else []
+    return DevFile(**values, changed=tuple(name for name in names if isinstance(name, str)))
 
 
 def _is_alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from lihil_cli.devserver.messages import Message
+from lihil_cli.devserver.variables import Variables
 
 T = TypeVar("T")
 
@@ -39,13 +40,25 @@ class ImportRecord:
         # Looked at once, and here: whoever only looks at a module writes to its memory, which forked workers share.
         self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
         self._before: set[str] = set()
+        self._variables = Variables(self._is_users)
+        self._expected: str | None = None
+
+    def expect(self, setting: str) -> None:
+        """Packages were, or will be, loaded ahead: those that the app imports before it makes this setting."""
+        self._expected = setting
+
+    @property
+    def is_misled(self) -> bool:
+        """Whether packages were loaded ahead that may have to wait for a variable which the app sets."""
+        return self._expected is not None and self._variables.setting not in {"", self._expected}
 
     def watch(self, load: Callable[[], T]) -> T:
         """Call `load`, and note what was there before, and which modules it looks for in vain."""
         self._before = set(sys.modules)
         sys.meta_path.append(self._not_found)
         try:
-            return load()
+            with self._variables.watched():
+                return load()
         finally:
             sys.meta_path.remove(self._not_found)
 
@@ -53,16 +66,27 @@ class ImportRecord:
         """What was found out, as plain values.
 
         `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, each
-        behind those that it needs; `missing`: the last parts of names that were not found.
+        behind those that it needs; `missing`: the last parts of names that were not found; `setting`: see Variables;
+        `waiting`: how many more packages there are, which the app imports behind that; `whole`: whether none was there
+        before.
         """
         new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
         origins = _origins(new)
         files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
-        packages = [name for name, file in origins if not self._is_users(file)]
+        foreign = [name for name, file in origins if not self._is_users(file)]
+        packages = [name for name in foreign if not self._variables.behind(name)]
         tops = {Path(file).stem for file in files} | {Path(file).parent.name for file in files}
         names = [name.split(".") for name in self._not_found.names]
         missing = sorted({parts[-1] for parts in names if len(parts) == 1 or parts[0] in tops})
-        return {"files": files, "inherited": self._inherited, "packages": packages, "missing": missing}
+        return {
+            "files": files,
+            "inherited": self._inherited,
+            "packages": packages,
+            "missing": missing,
+            "setting": self._variables.setting,
+            "waiting": len(foreign) - len(packages),
+            "whole": self._expected is None,
+        }
 
     def _is_users(self, file: str) -> bool:
         parts = Path(file).parts

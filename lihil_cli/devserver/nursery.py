@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
+from lihil_cli.devserver.memory import Memory, read_memory, write_memory
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
 
 
 class Nursery:
-    """Starts workers and hears of their end. `mode` may change while it lives; `packages` is what was learned."""
+    """Starts workers and hears of their end. `mode` may change while it lives; `packages` is what was learned.
+
+    `setting` is the change of the environment that the app makes behind these packages, see Variables.
+    """
 
     def __init__(self, plan: DevPlan, listener: socket.socket, mode: Mode) -> None:
         self.plan = plan
         self.mode = mode
         self.packages: dict[str, None] = {}
+        self.setting = ""
+        self._memory: Memory | None = None  # while it is not known whether it still holds
+        self._loaded: list[str] = []
         self._listener = listener
         self._zygote: Child | None = None
         self._processes: dict[int, Child] = {}
@@ -37,7 +44,8 @@ class Nursery:
             self._processes[worker], end = start_child("standby")
             link = Link(end)
             packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
-            link.send({"plan": self.plan.to_message(), "packages": packages}, [self._listener.fileno()])
+            order = {"plan": self.plan.to_message(), "packages": packages, "setting": self.setting}
+            link.send(order, [self._listener.fileno()])
             return link
         if fresh or self.zygote_link is None:
             self._start_zygote()
@@ -47,12 +55,28 @@ class Nursery:
             self._tell_zygote({"fork": worker}, [theirs.fileno()])
         return Link(ours)
 
-    def learn(self, packages: Sequence[str]) -> bool:
-        """Let what is started from now on have loaded these packages; False when all of them are known."""
+    def remember(self) -> None:
+        """Let the zygote load what the app needed when it last ran: beside a first worker that does so itself."""
+        memory = read_memory(self.plan.target) if self.mode is Mode.FORK else None
+        if memory is not None and self.zygote_link is not None:
+            self.learn(memory.packages, memory.setting)
+            self._memory = memory
+
+    def learn(self, packages: Sequence[str], setting: str, *, is_whole: bool = False) -> bool:
+        """Let what is started from now on have loaded these packages; False when all of them are known.
+
+        `is_whole` says that they are all that the app needs. Then what the last run remembered counts no more, and
+        where it was wrong the zygote that believed it is replaced.
+        """
+        if is_whole and self._memory is not None:
+            if not self._memory.fits(packages, setting):
+                self._start_zygote()
+            self._memory = None
+        self.setting = setting
         new = [name for name in packages if name not in self.packages]
         self.packages.update(dict.fromkeys(new))
         if new and self.mode is Mode.FORK:
-            self._tell_zygote({"learn": new})
+            self._tell_zygote({"learn": new, "setting": setting})
         return bool(new)
 
     def kill(self, worker: int) -> bool:
@@ -82,6 +106,9 @@ class Nursery:
                 if message["forked"] in self._doomed:
                     self._doomed.discard(message["forked"])
                     self.kill(message["forked"])
+            elif "learned" in message:
+                self._loaded += message["learned"]
+                write_memory(self.plan.target, self._loaded, self.setting)
             elif "ended" in message:
                 message["how"] = message.get("how") or ending(message["code"])
         return messages
@@ -127,6 +154,8 @@ class Nursery:
             link.close()
         self._forked.clear()
         self.packages.clear()
+        self._loaded.clear()
+        self._memory = None
 
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:

@@ -103,6 +103,7 @@ class _Supervisor:
         self._before: dict[int, Any] = {}
         self._keys = Keys()
         self._are_keys_lent = False
+        self._told_setting = ""
 
     # The loop
 
@@ -121,6 +122,8 @@ class _Supervisor:
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
         self._watch_zygote()
         self._step(events.Changed(events.Change(at=time.monotonic())))
+        if _has_room():
+            self._nursery.remember()
         while self._code is None:
             for key, _ in self._selector.select(self._patience()):
                 key.data()
@@ -246,13 +249,15 @@ class _Supervisor:
                 self._learn_files(message["imports"], known, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
+            case {"misled": _}:
+                self._step(events.Unfit(worker))
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
                 self._learn_files(imports, known, whole=is_newest)
-                self._learn_packages(imports["packages"])
+                self._learn_packages(imports)
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
@@ -276,12 +281,18 @@ class _Supervisor:
             for source in self._sources:
                 source.follow(folder)
 
-    def _learn_packages(self, packages: list[str]) -> None:
+    def _learn_packages(self, imports: Message) -> None:
+        packages, setting = imports["packages"], imports["setting"]
         choice = None if self._choice.is_forced else change_mode(self._nursery.mode, modules=packages)
         if choice is not None:
             self._change_mode(choice)
             return
-        if self._nursery.learn(packages) and self._nursery.mode is Mode.STANDBY:
+        if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
+            self._told_setting = setting
+            say(f"note: the app sets {self._desk.shorten(setting)}, so what it imports behind that is never loaded ahead")
+        is_new = self._nursery.learn(packages, setting, is_whole=imports["whole"])
+        self._watch_zygote()
+        if is_new and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
@@ -425,6 +436,11 @@ class _Supervisor:
             say(error.text)
             return False
         return True
+
+
+def _has_room() -> bool:
+    """Whether there is a processor for a zygote that loads packages beside the first worker, which does the same."""
+    return (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1) > 1
 
 
 def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:

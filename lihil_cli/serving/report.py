@@ -76,9 +76,9 @@ class Traces:
             token=secrets.token_urlsafe(32),
         )
 
-    def write(self, generation: int = 1) -> None:
-        """Put the record in place, under the given generation."""
-        self._record = replace(self._record, generation=generation)
+    def write(self, generation: int = 1, changed: Sequence[str] = ()) -> None:
+        """Put the record in place, under the given generation, with the files whose change made it."""
+        self._record = replace(self._record, generation=generation, changed=tuple(changed))
         try:
             write_dev_file(self._root, self._record)
         except OSError as error:

@@ -14,7 +14,10 @@ Payload: TypeAlias = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known of a connection when it opens. `generation` is the dev server's, None without one."""
+    """What is known of a connection when it opens.
+
+    `generation` is the dev server's, None without one; `changed` are the files whose change that was made for.
+    """
 
     url: str
     subprotocol: str | None = None
@@ -22,6 +25,7 @@ class About:
     headers: tuple[tuple[str, str], ...] = ()
     connect_s: float = 0.0
     generation: int | None = None
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

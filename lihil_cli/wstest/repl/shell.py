@@ -357,8 +357,7 @@ class _Shell:
         interval_s = self._visit.handshake.ping_interval_s
         record = find_dev_file(self._visit.folder) if self._follows_server else None
         # The generation is read before the handshake: one that changes during it is then seen as a change.
-        generation = None if record is None else record.generation
-        running = self._loop.create_task(attempt.run(generation, PING_INTERVAL_S if interval_s is None else interval_s))
+        running = self._loop.create_task(attempt.run(record, PING_INTERVAL_S if interval_s is None else interval_s))
         self._running[peer] = running
         running.add_done_callback(self._settle)
 
