@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from lihil_cli.devserver.messages import Message
+from lihil_cli.devserver.mode import cold_tool
 from lihil_cli.devserver.variables import Variables
 
 T = TypeVar("T")
@@ -49,8 +50,11 @@ class ImportRecord:
 
     @property
     def is_misled(self) -> bool:
-        """Whether packages were loaded ahead that may have to wait for a variable which the app sets."""
-        return self._expected is not None and self._variables.setting not in {"", self._expected}
+        """Whether packages were loaded ahead that may have to wait: for a variable which the app sets, or for a tool."""
+        if self._expected is None:
+            return False
+        is_late = self._variables.setting not in {"", self._expected}
+        return is_late or bool(cold_tool(set(sys.modules) - self._before))
 
     def watch(self, load: Callable[[], T]) -> T:
         """Call `load`, and note what was there before, and which modules it looks for in vain."""
@@ -67,8 +71,7 @@ class ImportRecord:
 
         `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, each
         behind those that it needs; `missing`: the last parts of names that were not found; `setting`: see Variables;
-        `waiting`: how many more packages there are, which the app imports behind that; `whole`: whether none was there
-        before.
+        `waiting`: how many more packages there are, which the app imports behind that.
         """
         new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
         origins = _origins(new)
@@ -85,7 +88,6 @@ class ImportRecord:
             "missing": missing,
             "setting": self._variables.setting,
             "waiting": len(foreign) - len(packages),
-            "whole": self._expected is None,
         }
 
     def _is_users(self, file: str) -> bool:

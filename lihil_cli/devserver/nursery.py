@@ -3,18 +3,18 @@
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
-from lihil_cli.devserver.memory import Memory, read_memory, write_memory
+from lihil_cli.devserver.memory import Memory, find_named, forget_memory, read_memory, write_memory
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
 
 
 class Nursery:
-    """Starts workers and hears of their end. `mode` may change while it lives; `packages` is what was learned.
+    """Starts workers and hears of their end. `packages` is what was learned.
 
     `setting` is the change of the environment that the app makes behind these packages, see Variables.
     """
@@ -24,8 +24,8 @@ class Nursery:
         self.mode = mode
         self.packages: dict[str, None] = {}
         self.setting = ""
-        self._memory: Memory | None = None  # while it is not known whether it still holds
-        self._loaded: list[str] = []
+        self._memory = Memory([])
+        self._files: Collection[str] = ()
         self._listener = listener
         self._zygote: Child | None = None
         self._processes: dict[int, Child] = {}
@@ -35,15 +35,19 @@ class Nursery:
         self.zygote_link: Link | None = None
         if mode is Mode.FORK:
             self._start_zygote()
+            self._remember()
         else:
             drop_head_start()
 
     def launch(self, worker: int, *, fresh: bool) -> Link:
         """Start the process of a worker, which inherits nothing learned when `fresh`; returns our end of its link."""
+        if fresh:
+            self.packages.clear()
+            self.setting = ""
         if self.mode is not Mode.FORK:
             self._processes[worker], end = start_child("standby")
             link = Link(end)
-            packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
+            packages = [] if self.mode is Mode.COLD else list(self.packages)
             order = {"plan": self.plan.to_message(), "packages": packages, "setting": self.setting}
             link.send(order, [self._listener.fileno()])
             return link
@@ -55,29 +59,40 @@ class Nursery:
             self._tell_zygote({"fork": worker}, [theirs.fileno()])
         return Link(ours)
 
-    def remember(self) -> None:
-        """Let the zygote load what the app needed when it last ran: beside a first worker that does so itself."""
-        memory = read_memory(self.plan.target) if self.mode is Mode.FORK else None
-        if memory is not None and self.zygote_link is not None:
-            self.learn(memory.packages, memory.setting)
-            self._memory = memory
+    def change_mode(self, mode: Mode) -> None:
+        """Start workers in another way from now on."""
+        self.mode = mode
+        if mode is Mode.COLD:  # nor is anything to be loaded ahead in the next run
+            forget_memory(self.plan.target)
 
-    def learn(self, packages: Sequence[str], setting: str, *, is_whole: bool = False) -> bool:
+    def _remember(self) -> None:
+        """Let the zygote load what the app needed when it last ran: even the first worker is forked behind that."""
+        memory = read_memory(self.plan.target)
+        if memory is not None and memory.packages:
+            self._memory, self.setting = memory, memory.setting
+            self.packages.update(dict.fromkeys(memory.packages))
+            self._tell_zygote({"learn": memory.packages, "setting": memory.setting, "ahead": True})
+
+    def learn(self, packages: Sequence[str], setting: str, files: Collection[str]) -> bool:
         """Let what is started from now on have loaded these packages; False when all of them are known.
 
-        `is_whole` says that they are all that the app needs. Then what the last run remembered counts no more, and
-        where it was wrong the zygote that believed it is replaced.
+        `setting` is what the app sets behind them, `files` those that it is made of.
         """
-        if is_whole and self._memory is not None:
-            if not self._memory.fits(packages, setting):
-                self._start_zygote()
-            self._memory = None
-        self.setting = setting
+        self.setting, self._files = setting, files
         new = [name for name in packages if name not in self.packages]
         self.packages.update(dict.fromkeys(new))
         if new and self.mode is Mode.FORK:
             self._tell_zygote({"learn": new, "setting": setting})
         return bool(new)
+
+    def _keep(self, learned: Sequence[str]) -> None:
+        """For the next run, what the zygote has loaded by now; what it could not load is tried no more."""
+        before = self._memory
+        loaded = [*before.packages, *(name for name in learned if name not in before.packages)]
+        named = {**find_named(loaded, self._files), **before.named}  # an import that goes makes the whole untrue
+        self._memory = Memory(loaded, self.setting, named)
+        if self._files and self._memory != before:
+            write_memory(self.plan.target, self._memory)
 
     def kill(self, worker: int) -> bool:
         """End a worker at once; False when nobody will tell of its end: it counts as ended, then."""
@@ -107,8 +122,7 @@ class Nursery:
                     self._doomed.discard(message["forked"])
                     self.kill(message["forked"])
             elif "learned" in message:
-                self._loaded += message["learned"]
-                write_memory(self.plan.target, self._loaded, self.setting)
+                self._keep(message["learned"])
             elif "ended" in message:
                 message["how"] = message.get("how") or ending(message["code"])
         return messages
@@ -154,8 +168,7 @@ class Nursery:
             link.close()
         self._forked.clear()
         self.packages.clear()
-        self._loaded.clear()
-        self._memory = None
+        self._memory = Memory([])
 
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:

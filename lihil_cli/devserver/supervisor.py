@@ -122,8 +122,6 @@ class _Supervisor:
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
         self._watch_zygote()
         self._step(events.Changed(events.Change(at=time.monotonic())))
-        if _has_room():
-            self._nursery.remember()
         while self._code is None:
             for key, _ in self._selector.select(self._patience()):
                 key.data()
@@ -289,16 +287,16 @@ class _Supervisor:
             return
         if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
             self._told_setting = setting
-            say(f"note: the app sets {self._desk.shorten(setting)}, so what it imports behind that is never loaded ahead")
-        is_new = self._nursery.learn(packages, setting, is_whole=imports["whole"])
-        self._watch_zygote()
-        if is_new and self._nursery.mode is Mode.STANDBY:
+            say(
+                f"note: the app sets {self._desk.shorten(setting)}, so what it imports behind that is never loaded ahead"
+            )
+        if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
         say(choice.line)
         self._choice = choice
-        self._nursery.mode = choice.mode
+        self._nursery.change_mode(choice.mode)
         self._step(events.SpareOutdated(keeps_spare=choice.mode is not Mode.COLD))
 
     def _lose(self, worker: int, how: str) -> None:
@@ -436,11 +434,6 @@ class _Supervisor:
             say(error.text)
             return False
         return True
-
-
-def _has_room() -> bool:
-    """Whether there is a processor for a zygote that loads packages beside the first worker, which does the same."""
-    return (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1) > 1
 
 
 def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:

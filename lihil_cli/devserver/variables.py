@@ -33,7 +33,7 @@ class Variables:
 
         def watching(change: Callable[..., None]) -> Callable[..., None]:
             def changing(name: Any, *value: Any) -> None:
-                if not self.setting and os.environb.get(os.fsencode(name)) != next(map(os.fsencode, value), None):
+                if not self.setting and os.environ.get(os.fsdecode(name)) != next(map(os.fsdecode, value), None):
                     self._note(os.fsdecode(name))
                 change(name, *value)
 

@@ -94,8 +94,9 @@ class _Zygote:
             self._fork(message["fork"])
         elif "learn" in message:
             self._record.expect(message["setting"])
-            self._wanted.extend(message["learn"])
-            self._wanted.append("")
+            self._wanted.extend([*message["learn"], ""])
+            while self._wanted and "ahead" in message:
+                self._learn(self._wanted.popleft(), ahead=True)
 
     def _fork(self, worker: int) -> None:
         end = self._link.take_descriptor()
@@ -138,8 +139,11 @@ class _Zygote:
                 if worker is not None:
                     self._link.send({"ended": worker, "code": os.waitstatus_to_exitcode(status)})
 
-    def _learn(self, name: str) -> None:
-        """Import one package; an empty name ends a list and is answered with what was learned."""
+    def _learn(self, name: str, *, ahead: bool = False) -> None:
+        """Import one package; an empty name ends a list and is answered with what was learned.
+
+        `ahead` of the first worker nothing is known of threads yet, and nobody could be forked beside one.
+        """
         if not name:
             gc.collect()
             gc.freeze()
@@ -156,6 +160,8 @@ class _Zygote:
         after = _threads()
         # What comes along with such a package is taken for its threads; that of Python's own it never has any.
         if after[1] > before[1] or (after[0] > before[0] and had == _fork_safe_packages()):
+            if ahead:
+                os._exit(1)
             self._link.send({"threads": name})
         else:
             self._learned.append(name)
