@@ -68,6 +68,7 @@ class Prepared:
             ssl_context_factory=None if plan.certificate is None else context_factory(_certificate(*plan.certificate)),
         )
         self.config.load()
+        self.record.settle()
 
 
 def _certificate(chain: str, key: str | None, password: str) -> Certificate:

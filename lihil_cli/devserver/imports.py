@@ -5,6 +5,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -15,6 +16,7 @@ from lihil_cli.devserver.variables import Variables
 
 T = TypeVar("T")
 
+_RELOADED = 64  # modules that may have been reloaded, or removed
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -40,9 +42,13 @@ class ImportRecord:
         self._standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
         # Looked at once, and here: whoever only looks at a module writes to its memory, which forked workers share.
         self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
-        self._before: set[str] = set()
         self._variables = Variables(self._is_users)
         self._expected: str | None = None
+        self.settle()
+
+    def settle(self) -> None:
+        """What is there by now counts as there before; best called where it is not yet forked memory, see `_new`."""
+        self._before = set(sys.modules)
 
     def expect(self, setting: str) -> None:
         """Packages were, or will be, loaded ahead: those that the app imports before it makes this setting."""
@@ -50,15 +56,14 @@ class ImportRecord:
 
     @property
     def is_misled(self) -> bool:
-        """Whether packages were loaded ahead that may have to wait: for a variable which the app sets, or for a tool."""
+        """Whether packages were loaded ahead that may have to wait, for a variable which the app sets or for a tool."""
         if self._expected is None:
             return False
         is_late = self._variables.setting not in {"", self._expected}
-        return is_late or bool(cold_tool(set(sys.modules) - self._before))
+        return is_late or bool(cold_tool(self._new()))
 
     def watch(self, load: Callable[[], T]) -> T:
-        """Call `load`, and note what was there before, and which modules it looks for in vain."""
-        self._before = set(sys.modules)
+        """Call `load`, and note which modules it looks for in vain, and when it changes the environment."""
         sys.meta_path.append(self._not_found)
         try:
             with self._variables.watched():
@@ -73,8 +78,7 @@ class ImportRecord:
         behind those that it needs; `missing`: the last parts of names that were not found; `setting`: see Variables;
         `waiting`: how many more packages there are, which the app imports behind that.
         """
-        new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
-        origins = _origins(new)
+        origins = _origins({name: sys.modules[name] for name in self._new()})
         files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
         foreign = [name for name, file in origins if not self._is_users(file)]
         packages = [name for name in foreign if not self._variables.behind(name)]
@@ -89,6 +93,16 @@ class ImportRecord:
             "setting": self._variables.setting,
             "waiting": len(foreign) - len(packages),
         }
+
+    def _new(self) -> list[str]:
+        """The modules that were not there before, in their order.
+
+        Found from the end, and not much further than needed: a reference to what was there before is a write to memory
+        that forked workers share. Between and behind the new ones stand old ones that were reloaded.
+        """
+        last = len(sys.modules) - len(self._before) + _RELOADED
+        names = list(islice(reversed(sys.modules), max(last, 0)))
+        return [name for name in reversed(names) if name not in self._before]
 
     def _is_users(self, file: str) -> bool:
         parts = Path(file).parts

@@ -30,6 +30,7 @@ def main(descriptor: int) -> None:
     for name in first[0]["packages"]:
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
+    prepared.record.settle()
     live(prepared, link, listener, first[1:])
 
 

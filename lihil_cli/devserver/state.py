@@ -148,12 +148,10 @@ class Machine:
                 return Signal.FAILED
             case Unfit(worker) if worker == self.next and not self._is_second:
                 return Signal.UNFIT
-            case Closed(worker) if worker == self.old:
-                return Signal.CLOSED
+            case Closed(worker) | Suspended(worker) if worker == self.old:
+                return Signal.CLOSED if isinstance(event, Closed) else Signal.SUSPENDED
             case Accepting(worker) if worker == (self.next if self.situation is Situation.OPENING else self.old):
                 return Signal.ACCEPTING
-            case Suspended(worker) if worker == self.old:
-                return Signal.SUSPENDED
             case Gone(worker) if worker == self.old:
                 return Signal.OLD_GONE
         return None

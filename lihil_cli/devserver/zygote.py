@@ -145,6 +145,7 @@ class _Zygote:
         `ahead` of the first worker nothing is known of threads yet, and nobody could be forked beside one.
         """
         if not name:
+            self._record.settle()
             gc.collect()
             gc.freeze()
             self._link.send({"learned": self._learned})

@@ -1,7 +1,6 @@
 """What a server tells the person in front of it, all on stderr, and what it leaves in `.lihil/dev.json`."""
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -73,7 +72,7 @@ class Traces:
             uds=None if place.uds is None else str(place.uds),
             app=place.app,
             generation=1,
-            token=secrets.token_urlsafe(32),
+            token=os.urandom(32).hex(),
         )
 
     def write(self, generation: int = 1, changed: Sequence[str] = ()) -> None:

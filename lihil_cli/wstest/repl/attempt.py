@@ -64,7 +64,7 @@ class Attempt:
         self._is_tracing = False
 
     async def run(self, record: DevFile | None, ping_interval_s: float | None) -> None:
-        """Connect, and read to the end; everything that happens is fed. `record` is the dev server's, as it was last."""
+        """Connect, and read to the end; everything that happens is fed. `record` is the dev server's as it last was."""
         opened = await self._open(record)
         if opened is None:
             return

@@ -87,7 +87,10 @@ def test_a_reload_is_followed_by_its_generation(make_bench: MakeBench) -> None:
 
 @pytest.mark.parametrize(
     ("changed", "named"),
-    [(("routes/chat.py",), "routes/chat.py"), (("a.py", "b.py", "c.py", "d.py", "e.py"), "a.py, b.py, c.py and 2 more")],
+    [
+        (("routes/chat.py",), "routes/chat.py"),
+        (("a.py", "b.py", "c.py", "d.py", "e.py"), "a.py, b.py, c.py and 2 more"),
+    ],
 )
 def test_a_reload_names_the_files_that_it_was_made_for(bench: Bench, changed: tuple[str, ...], named: str) -> None:
     bench.close(1012, "reload")
