@@ -213,6 +213,8 @@ class _Supervisor:
         routes = known.routes if known is not None else None
         self._desk.show_served(generation, change, time.monotonic(), routes or [], self._choice)
         self._send_news()
+        if generation == 1:
+            _give_back_memory()
         if self._are_keys_lent:
             self._are_keys_lent = False
             self._take_keys()
@@ -287,9 +289,7 @@ class _Supervisor:
             return
         if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
             self._told_setting = setting
-            say(
-                f"note: the app sets {self._desk.shorten(setting)}, so what it imports behind that is never loaded ahead"
-            )
+            say(f"note: the app sets {self._desk.shorten(setting)}; what it imports behind that is not loaded ahead")
         if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
@@ -434,6 +434,14 @@ class _Supervisor:
             say(error.text)
             return False
         return True
+
+
+def _give_back_memory() -> None:
+    """glibc keeps what the command line was read with until it is asked for it, see malloc_trim(3)."""
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:

@@ -241,7 +241,7 @@ def test_what_the_app_imports_is_loaded_ahead_even_in_the_next_run_but_never_bef
 
     server = start()
     assert get(server.address) == b"[True, True, None, '42']"
-    server.wait_for("note: the app sets ANSWER in main.py:3, so what it imports behind that is never loaded ahead\n")
+    server.wait_for("note: the app sets ANSWER in main.py:3; what it imports behind that is not loaded ahead\n")
     until(memory.exists)
     assert json.loads(memory.read_text())["packages"] == ["early"]
     assert memory.stat().st_mode & 0o777 == 0o600
