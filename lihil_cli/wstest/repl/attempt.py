@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
@@ -64,9 +65,9 @@ class Attempt:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_tracing = False
 
-    async def run(self, generation: int | None, ping_interval_s: float | None) -> None:
-        """Connect, and read to the end; everything that happens is fed."""
-        opened = await self._open(generation)
+    async def run(self, record: DevFile | None, ping_interval_s: float | None) -> None:
+        """Connect, and read to the end; everything that happens is fed. `record` is the dev server's as it last was."""
+        opened = await self._open(record)
         if opened is None:
             return
         connection, about = opened
@@ -105,7 +106,7 @@ class Attempt:
         if self.connection is not None:
             self.connection.on_frame = self._tell_frame if on else None
 
-    async def _open(self, generation: int | None) -> tuple[Connection, About] | None:
+    async def _open(self, record: DevFile | None) -> tuple[Connection, About] | None:
         started = self._loop.time()
         try:
             connection = await open_connection(self.target, self._handshake, lambda text: self._feed(Told(text)))
@@ -130,7 +131,8 @@ class Attempt:
             "deflate" if connection.is_compressed else "",
             tuple(connection.response.headers),
             self._loop.time() - started,
-            generation,
+            None if record is None else record.generation,
+            () if record is None else record.changed,
         )
         return connection, about
 

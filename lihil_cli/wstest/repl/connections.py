@@ -63,8 +63,7 @@ class Connections:
         interval_s = self._visit.handshake.ping_interval_s
         record = self._visit.server()
         # The generation is read before the handshake: one that changes during it is then seen as a change.
-        generation = None if record is None else record.generation
-        work = attempt.run(generation, PING_INTERVAL_S if interval_s is None else interval_s)
+        work = attempt.run(record, PING_INTERVAL_S if interval_s is None else interval_s)
         self._running[peer] = self._tasks.start(work)
 
     def send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
