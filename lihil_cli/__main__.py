@@ -21,8 +21,10 @@ def _run(arguments: list[str]) -> int:
         from lihil_cli.devserver.children import give_head_start
 
         give_head_start()
-    from lihil_cli.main import run
+    from lihil_cli.loading import no_collection
 
+    with no_collection():
+        from lihil_cli.main import run
     return run(arguments)
 
 

@@ -8,16 +8,16 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from lihil_cli.record import Record
 
 FOLDER = ".lihil"
 NAME = "dev.json"
 
 
-@dataclass(frozen=True, slots=True)
-class DevFile:
+class DevFile(Record):
     """Where one dev server listens. `uds` is the path of a Unix socket, or None when `host` and `port` count.
 
     `generation` counts how often the code was loaded, from 1; `token` opens the routes below `/_lihil/`.
@@ -38,7 +38,7 @@ def write_dev_file(root: Path, record: DevFile) -> Path:
 
     Readers see the old record or the new one, never half of one. Raises OSError where it cannot be written.
     """
-    return write_private(root, NAME, json.dumps(asdict(record)))
+    return write_private(root, NAME, json.dumps(vars(record)))
 
 
 def write_private(root: Path, name: str, text: str) -> Path:
@@ -100,7 +100,7 @@ def _read(path: Path) -> DevFile | None:
         return None
     if not isinstance(content, dict):
         return None
-    values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(DevFile)}
+    values: dict[str, Any] = {name: content.get(name) for name in _TYPES}
     if not all(type(values[name]) in accepted for name, accepted in _TYPES.items()):
         return None
     return DevFile(**values)

@@ -1,11 +1,11 @@
 """What can be set: each key's default, what it takes in words, how text becomes it, and what it must be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lihil_cli.proxies import LOCAL, parse_proxies
+from lihil_cli.record import Record
 
 LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
 RELOAD_MODES: Final = ("auto", "fork", "standby", "cold")
@@ -14,8 +14,7 @@ _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Record):
     """One key. `read` makes a value of an environment variable's text; what it cannot read stays as it is, and fails.
 
     A path is relative to the working folder, or to the folder of the file in which it stands.

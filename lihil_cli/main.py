@@ -1,8 +1,10 @@
 """The Typer app: which commands there are, and how each way of ending becomes words and an exit code.
 
-Importing this module loads typer and nothing bigger: a command's engine is imported when that command runs.
+Importing this module loads typer and nothing bigger: a command is imported when it is asked for, by its name or by the
+help that lists all of them, and its engine when it runs.
 """
 
+import importlib
 import inspect
 import os
 import sys
@@ -13,10 +15,6 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from lihil_cli import read_version
-from lihil_cli.commands.new import new
-from lihil_cli.commands.routes import routes
-from lihil_cli.commands.run import run as run_server
-from lihil_cli.commands.ws_test import ws_test
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
 
@@ -28,27 +26,37 @@ SUMMARY = """Make, serve and talk to realtime services.
     lihil ws-test /ws
 """
 
+PANELS = {"new": "Create", "run": "Run", "routes": "Run", "ws-test": "Talk"}
+"""The help panel of each command. `ws-test` is the function `ws_test` in `lihil_cli.commands.ws_test`, and so on."""
+
 Commands: TypeAlias = tuple[tuple[str, Callable[..., object], str], ...]
-
-# Name, function and help panel of each command.
-COMMANDS: Commands = (
-    ("new", new, "Create"),
-    ("run", run_server, "Run"),
-    ("routes", routes, "Run"),
-    ("ws-test", ws_test, "Talk"),
-)
+"""Name, function and help panel of each command."""
 
 
-def run(arguments: Sequence[str], *, commands: Commands = COMMANDS) -> int:
-    """Carry out one command line and return its exit code; what went wrong has been said on stderr by then."""
+def run(arguments: Sequence[str], *, commands: Commands | None = None) -> int:
+    """Carry out one command line and return its exit code; what went wrong has been said on stderr by then.
+
+    `commands` stand in place of those that `PANELS` names.
+    """
     try:
-        code = _outcome(list(arguments) or ["--help"], commands)
+        code = _outcome(list(arguments) or ["--help"], load_commands(arguments) if commands is None else commands)
         sys.stdout.flush()
     except BrokenPipeError:
         code = ExitCode.BROKEN_PIPE
     if code == ExitCode.BROKEN_PIPE:
         _forget_stdout()
     return code
+
+
+def load_commands(arguments: Sequence[str]) -> Commands:
+    """The command that the first argument names, or all of them where it names none."""
+    named = [name for name in PANELS if name in arguments[:1]] or list(PANELS)
+    return tuple((name, _load(name.replace("-", "_")), PANELS[name]) for name in named)
+
+
+def _load(name: str) -> Callable[..., object]:
+    function: Callable[..., object] = getattr(importlib.import_module(f"lihil_cli.commands.{name}"), name)
+    return function
 
 
 def build_app(commands: Commands, *, rich_help: bool) -> typer.Typer:

@@ -1,8 +1,9 @@
 """Whose word counts about the client behind them: the peers named by `--forwarded-allow-ips`."""
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from lihil_cli.record import Record
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -11,8 +12,7 @@ LOCAL: Final = "127.0.0.1,::1,unix"
 """The proxies that are believed unless others are named: on this machine, and at the other end of a Unix socket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(Record):
     """The peers whose headers count: networks, a Unix socket's other end, or all there are."""
 
     networks: tuple[Network, ...]

@@ -2,8 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 NAME: Final = "permessage-deflate"
 MAX_WINDOW_BITS: Final = 15
@@ -27,8 +26,7 @@ class OfferError(ValueError):
     """Parameters that section 7.1 does not allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeflateOptions:
+class DeflateOptions(NamedTuple):
     """What both sides agreed to (section 7.1).
 
     Window bits are 8 to 15 and bound the memory of one direction: 2 ** bits bytes. Without context takeover each
@@ -41,7 +39,7 @@ class DeflateOptions:
     client_no_context_takeover: bool = False
 
 
-_PARAMETERS: Final = frozenset(field.name for field in fields(DeflateOptions))
+_PARAMETERS: Final = frozenset(DeflateOptions._fields)
 
 
 def agree(offers: Sequence[Parameters], wanted: DeflateOptions) -> tuple[DeflateOptions, str] | None:

@@ -5,7 +5,6 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final, NamedTuple, TypeAlias
 
@@ -64,8 +63,7 @@ class Offer(NamedTuple):
     deflate_offers: tuple[Parameters, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(NamedTuple):
     """What both sides agreed to."""
 
     subprotocol: str | None = None

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.loading import no_collection
 from lihil_cli.wstest import options as o
 
 _MAX_BYTES = 8 * 2**20
@@ -83,8 +84,8 @@ def ws_test(  # noqa: PLR0913 - one argument per option
     """
     given = dict(locals())  # before anything else becomes a local name
 
-    from lihil_cli.wstest.call import Given, carry_out
-
+    with no_collection():
+        from lihil_cli.wstest.call import Given, carry_out
     raise typer.Exit(carry_out(Given(**given), _working_folder()))
 
 

@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.console import colour_allowed, escape_terminal
@@ -78,7 +78,7 @@ class Traces:
 
     def write(self, generation: int = 1) -> None:
         """Put the record in place, under the given generation."""
-        self._record = replace(self._record, generation=generation)
+        self._record = self._record.but(generation=generation)
         try:
             write_dev_file(self._root, self._record)
         except OSError as error:

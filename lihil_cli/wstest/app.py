@@ -1,92 +1,18 @@
-"""The shell around the session: carries out what it decides, and tells it what happens."""
+"""Who holds a conversation: the terminal, or whoever reads and writes where there is none."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
-from lihil_cli.wstest.closing import Closed
-from lihil_cli.wstest.events import (
-    Action,
-    Close,
-    Event,
-    Given,
-    InputEnded,
-    InputFailed,
-    Interrupted,
-    Note,
-    Opened,
-    OutputBroken,
-    Ping,
-    Ponged,
-    Print,
-    Received,
-    Send,
-    Tick,
-)
-from lihil_cli.wstest.interrupts import Interrupts
-from lihil_cli.wstest.network.connecting import (
-    CannotConnectError,
-    Connection,
-    ConnectionEndedError,
-    Frame,
-    Handshake,
-    Loop,
-    Refusal,
-    RefusedError,
-    Response,
-    open_connection,
-)
+from lihil_cli.loading import no_collection
+from lihil_cli.wstest.network.connecting import CannotConnectError, Loop, RefusedError
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import open_place, unreachable
-from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
-from lihil_cli.wstest.place.locate import Located
-from lihil_cli.wstest.reporting import Form, Reporter
-from lihil_cli.wstest.session import Options, Session, State
-from lihil_cli.wstest.steps import Step, read_step
+from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
-from lihil_cli.wstest.words import frame_line, open_line
-
-_CRASHES = frozenset({1006, 1011})
-
-
-@dataclass(frozen=True, slots=True)
-class Piping:
-    """What goes in and comes out where nobody sits at a prompt.
-
-    `replay` gives the input's steps in place of standard input; `framing` and `is_binary` say how that is read. With
-    `is_default` nothing of this was asked for, and somebody at a terminal gets the prompt.
-    """
-
-    form: Form = field(default_factory=Form)
-    framing: str = "lines"
-    is_binary: bool = False
-    replay: Iterator[Step] | None = None
-    frames: bool = False
-    is_default: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """One call of the command. `folder` is where the project is looked for that keeps the history.
-
-    `place` says how the target was found, and with which app or dev server; None means nothing more than the target.
-    """
-
-    target: Target
-    handshake: Handshake
-    options: Options
-    folder: Path
-    piping: Piping = field(default_factory=Piping)
-    place: Located | None = None
-    is_forced: bool = False
-    is_quiet: bool = False
-    is_verbose: bool = False
-    reconnects: bool = True
 
 
 def hold_conversation(settings: Settings, streams: Streams) -> int:
@@ -116,8 +42,10 @@ async def _converse(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
     async with _opened_place(settings, screen) as target:
         if streams.are_interactive and settings.piping.is_default:
-            return await _sit_down(replace(settings, target=target), streams)
-        conversation = _Conversation(replace(settings, target=target), streams, screen)
+            return await _sit_down(settings.but(target=target), streams)
+        with no_collection():  # late, because a terminal has its own way
+            from lihil_cli.wstest.conversation import Conversation
+        conversation = Conversation(settings.but(target=target), streams, screen)
         try:
             return await conversation.hold()
         except CannotConnectError as error:
@@ -131,8 +59,8 @@ async def _converse(settings: Settings, streams: Streams) -> int:
 
 async def _sit_down(settings: Settings, streams: Streams) -> int:
     """The terminal's own way to talk."""
-    from lihil_cli.wstest.repl.shell import Visit, hold_terminal
-
+    with no_collection():
+        from lihil_cli.wstest.repl.shell import Visit, hold_terminal
     visit = Visit(
         settings.target,
         settings.handshake,
@@ -158,258 +86,3 @@ async def _opened_place(settings: Settings, screen: Screen) -> AsyncIterator[Tar
         tell=screen.print_note,
     ) as target:
         yield target
-
-
-class _Conversation:
-    """The life of one connection."""
-
-    def __init__(self, settings: Settings, streams: Streams, screen: Screen) -> None:
-        self._settings = settings
-        self._streams = streams
-        self._screen = screen
-        self._loop = asyncio.get_running_loop()
-        self._session = Session(settings.options, self._loop.time())
-        self._reporter = Reporter(
-            screen, settings.piping.form, for_people=streams.stdout_is_tty, on_broken=self._break_output
-        )
-        self._interrupts = Interrupts(self._note_interrupt)
-        self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._wants_more = False
-        self._connection: Connection | None = None
-        piping = settings.piping
-        self._splitter = RecordSplitter(by_nul=piping.framing == "nul", keeps_cr=piping.is_binary)
-        self._source: Source | None = None
-
-    async def tell_refusal(self, error: RefusedError) -> None:
-        """Say everything about a refused handshake on standard error."""
-        from lihil_cli.wstest.refusal import refusal_lines
-
-        refusal = error.refusal
-        if refusal is not None:
-            self._reporter.publish(lambda output, t: output.refused(t, refusal))
-        crash = await self._crash_lines(refusal, error.failure)
-        lines = [str(error)] if refusal is None else refusal_lines(refusal, is_whole=self._settings.is_verbose)
-        for line in [*crash, *lines]:
-            self._screen.print_note(line)
-
-    def close(self) -> None:
-        """Send on what was written, unless that may be what did not end."""
-        if self._interrupts.is_forced:
-            self._screen.discard_output()
-        self._reporter.close()
-
-    async def hold(self) -> int:
-        """The whole conversation. Raises CannotConnectError and RefusedError."""
-        with self._interrupts.caught():
-            connection = await self._connect()
-            if connection is None:
-                return await self._ended
-            try:
-                self._talk(connection)
-                return await self._ended
-            finally:
-                await self._tear_down(connection)
-
-    # From connecting to the end
-
-    async def _connect(self) -> Connection | None:
-        """The open connection; None when the conversation has ended before there was one."""
-        settings = self._settings
-        if settings.handshake.tls.insecure and settings.target.is_secure:
-            self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
-        opening = self._loop.create_task(open_connection(settings.target, settings.handshake, self._screen.print_note))
-        self._arm()
-        waited: set[asyncio.Future[Any]] = {opening, self._ended}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not self._ended.done():
-            return opening.result()
-        opening.cancel()
-        await asyncio.wait({opening})
-        return None
-
-    def _talk(self, connection: Connection) -> None:
-        self._connection = connection
-        if self._settings.piping.frames:
-            connection.on_frame = self._show_frame
-        connect_s, url = self._reporter.t, self._settings.target.shown
-        self._reporter.publish(lambda output, _: output.opened(connect_s, url, connection.subprotocol, connect_s))
-        if self._settings.is_verbose:
-            self._screen.print_note(open_line(connection, connect_s))
-        self._spawn(self._receive(connection))
-        self._spawn(self._send(connection))
-        self._feed(Opened())
-        self._begin_input()
-
-    def _begin_input(self) -> None:
-        piping = self._settings.piping
-        if piping.replay is not None:
-            self._source = Replay(piping.replay, self._take_replayed)
-        elif self._settings.options.listen:
-            return
-        elif self._streams.stdin is None:
-            self._feed(InputEnded())
-        else:
-            self._source = PipeReader(self._streams.stdin, self._take_chunk)
-
-    def _show_frame(self, frame: Frame) -> None:
-        self._screen.print_note(frame_line(frame))
-
-    async def _tear_down(self, connection: Connection) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await connection.drop()
-
-    # Events in
-
-    async def _receive(self, connection: Connection) -> None:
-        while True:
-            try:
-                payload = await connection.receive()
-            except ConnectionEndedError as end:
-                event = end.event
-                break
-            self._feed(Received(payload))
-        await self._explain(connection, event)
-        self._reporter.publish(lambda output, t: output.closed(t, event))
-        self._feed(event)
-
-    async def _explain(self, connection: Connection, event: Closed) -> None:
-        """Say why the handler died, where that is known: the reason itself is the last line, and the session's."""
-        if event.code in _CRASHES and event.by != "client":
-            for line in await self._crash_lines(connection.response, connection.failure):
-                self._screen.print_note(line)
-
-    async def _crash_lines(self, answer: Response | Refusal | None, failure: BaseException | None) -> list[str]:
-        """What the app raised in this process, or what the dev server says about the connection."""
-        place = self._settings.place
-        server = None if place is None else place.server
-        if failure is None and (server is None or answer is None):
-            return []
-        # Nothing of this is needed where all goes well, and so is not loaded then.
-        from lihil_cli.wstest.crash import crash_lines, crash_of
-        from lihil_cli.wstest.devserver import connection_id, fetch_crash
-
-        crash = None
-        if failure is not None:
-            crash = crash_of(failure, place.root if place is not None else self._settings.folder)
-        elif server is not None and answer is not None:
-            name = connection_id(Response(answer.status, answer.phrase, answer.headers))
-            crash = None if name is None else await fetch_crash(server, name)
-        return [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)
-
-    def _take_chunk(self, chunk: bytes) -> None:
-        """One chunk of standard input, b"" at its end; the next is asked for when this one has been dealt with."""
-        piping = self._settings.piping
-        try:
-            for record in self._splitter.feed(chunk) if chunk else self._splitter.finish():
-                if record or piping.framing != "jsonl":
-                    self._feed(Given(read_step(record, piping.framing, is_binary=piping.is_binary)))
-        except ValueError as error:
-            unit = "record" if piping.framing == "nul" else "line"
-            self._feed(InputFailed(f"standard input, {unit} {self._splitter.count}: {error}"))
-            return
-        if chunk:
-            self._want_more()
-        else:
-            self._feed(InputEnded())
-
-    def _take_replayed(self, step: Step | ValueError | None) -> None:
-        if step is None:
-            self._feed(InputEnded())
-        elif isinstance(step, ValueError):
-            self._feed(InputFailed(f"--replay: {step}"))
-        else:
-            self._feed(Given(step))
-            self._want_more()
-
-    def _want_more(self) -> None:
-        self._wants_more = True
-        self._ask_for_more()
-
-    def _note_interrupt(self) -> None:
-        self._loop.call_soon_threadsafe(self._interrupt)
-
-    def _interrupt(self) -> None:
-        self._interrupts.settle()
-        self._feed(Interrupted())
-        if self._session.state is not State.OPEN:
-            self._interrupts.expect_end()
-
-    def _break_output(self, error: OSError) -> None:
-        self._feed(OutputBroken("" if isinstance(error, BrokenPipeError) else str(error.strerror)))
-
-    def _feed(self, event: Event) -> None:
-        for action in self._session.handle(event, self._loop.time()):
-            self._perform(action)
-        self._arm()
-        self._ask_for_more()
-
-    def _arm(self) -> None:
-        """See to it that a Tick comes when the session wants one; one that comes too early does no harm."""
-        wake_at = self._session.wake_at
-        if wake_at is None or (self._timer is not None and self._timer.when() <= wake_at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(wake_at, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._feed(Tick(0.0 if self._connection is None else self._connection.heard_at))
-
-    # Actions out
-
-    def _perform(self, action: Action) -> None:
-        match action:
-            case Send() | Ping() | Close():
-                self._outbox.put_nowait(action)  # one queue, so that a close never overtakes a message
-            case Print(payload, number):
-                self._reporter.show(payload, number)
-            case Note(text):
-                self._screen.print_note(text)
-            case _:
-                self._reporter.flush()
-                if not self._ended.done():
-                    self._ended.set_result(action.code)
-
-    async def _send(self, connection: Connection) -> None:
-        while True:
-            action = await self._outbox.get()
-            match action:
-                case Send(payload):
-                    await connection.send(payload)
-                    self._reporter.publish(lambda output, t: output.sent(t, payload))
-                case Close(code, reason):
-                    await connection.close(code, reason)
-                case Ping(payload):
-                    self._spawn(self._ping(connection, payload))
-            self._ask_for_more()
-
-    async def _ping(self, connection: Connection, payload: bytes) -> None:
-        rtt_s = await connection.ping(payload)
-        if rtt_s is not None:
-            self._reporter.publish(lambda output, t: output.ponged(t, rtt_s))
-            self._feed(Ponged(rtt_s))
-
-    def _ask_for_more(self) -> None:
-        """Read on where everything that was read has been dealt with."""
-        if self._wants_more and self._source is not None and self._outbox.empty() and self._session.wants_input:
-            self._wants_more = False
-            self._source.resume()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._settle)
-        return task
-
-    def _settle(self, task: asyncio.Task[None]) -> None:
-        """Forget a task that is done; one that failed is a bug of ours, and ends the conversation with it."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._ended.done():
-            self._ended.set_exception(error)

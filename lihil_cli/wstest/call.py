@@ -1,17 +1,16 @@
 """From the options of one call to what is done about them: checked here, before anything is opened."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.app import Piping, Settings, hold_conversation
+from lihil_cli.record import Record
+from lihil_cli.wstest.app import hold_conversation
 from lihil_cli.wstest.network.handshake import Handshake, Tls
 from lihil_cli.wstest.pattern import Pattern, parse_pattern
 from lihil_cli.wstest.place.locate import Place, locate
-from lihil_cli.wstest.reporting import Form
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Form, Options, Piping, Settings
 from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
 from lihil_cli.wstest.terminal import Streams, is_at_terminal, process_streams
 
@@ -30,8 +29,7 @@ _CLASHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record):
     """The options as they were given, under the names of the command's arguments (`commands/ws_test.py`)."""
 
     target: str | None

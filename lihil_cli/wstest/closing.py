@@ -1,8 +1,8 @@
 """How a connection ends: the event, and what its code means (RFC 6455, section 7.4)."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.protocol import may_be_sent, meaning_of
 
 __all__ = ["NORMAL", "Closed", "may_be_sent", "meaning_of"]
@@ -10,8 +10,7 @@ __all__ = ["NORMAL", "Closed", "may_be_sent", "meaning_of"]
 NORMAL: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Record):
     """The connection is over. `by` is who closed first; nobody means it was lost (1006)."""
 
     code: int

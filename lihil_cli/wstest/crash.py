@@ -3,16 +3,16 @@
 import linecache
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lihil_cli.record import Record
 
 _MAX_FRAMES = 50
 _MAX_CHARACTERS = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record):
     """One place in the source; `source` is the line's text, perhaps empty."""
 
     file: str
@@ -21,8 +21,7 @@ class Frame:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Record):
     """What a handler raised. `frames` are in the order of the calls, the last one is where it happened."""
 
     handler: str

@@ -1,9 +1,7 @@
 """`--echo`: answer each message with itself, so that a conformance suite can judge the client."""
 
-from dataclasses import replace
-
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.app import Settings, run_briefly
+from lihil_cli.wstest.app import run_briefly
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.connection import Connection
@@ -12,6 +10,7 @@ from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import open_place, unreachable
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.session import describe_close
+from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
 
 _GOOD = frozenset({1000, 1001})
@@ -56,5 +55,5 @@ async def echo(connection: Connection) -> Closed:
         try:
             payload = await connection.receive()
         except ConnectionEndedError as end:
-            return replace(end.event)
+            return end.event
         await connection.send(payload)

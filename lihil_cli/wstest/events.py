@@ -1,66 +1,57 @@
 """What can happen in a conversation (events), and what the shell is told to do about it (actions)."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import NORMAL, Closed
 from lihil_cli.wstest.steps import Step
 
 # Events: what happened.
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Record):
     """The handshake is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record):
     """The next step was read from the pipe, or from a record."""
 
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class InputEnded:
+class InputEnded(Record):
     """Ctrl-D, or the end of the pipe."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputFailed:
+class InputFailed(Record):
     """The pipe holds what cannot be sent."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Record):
     """A whole message arrived."""
 
     payload: str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ponged:
+class Ponged(Record):
     """The answer to our ping arrived, `rtt_s` after it was sent."""
 
     rtt_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Record):
     """Ctrl-C."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputBroken:
+class OutputBroken(Record):
     """Nothing more can be written: whoever read our output has gone, or it failed as `why` says."""
 
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Record):
     """Time has passed. `heard_at` is when a part of a message came last, on the same clock."""
 
     heard_at: float = 0.0
@@ -74,45 +65,39 @@ Event: TypeAlias = (
 # Actions: what the shell must do.
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Record):
     """Send one message."""
 
     payload: str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Record):
     """Send a ping, with a payload of ours where none is given, and feed Ponged when the pong comes."""
 
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Record):
     """Send a Close frame, after everything that was given to Send before."""
 
     code: int = NORMAL
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Print:
+class Print(Record):
     """Show a message that arrived, the `number`th."""
 
     payload: str | bytes
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Record):
     """Tell the user something; the text may hold what the server wrote."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Record):
     """The conversation is over, and what is left of the connection is dropped; always the last action."""
 
     code: int

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.app import Settings, run_briefly
+from lihil_cli.wstest.app import run_briefly
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.handshake import CannotConnectError, RefusedError, Response
@@ -13,6 +13,7 @@ from lihil_cli.wstest.opening import load_schema, open_place, unreachable
 from lihil_cli.wstest.place.locate import Located
 from lihil_cli.wstest.place.schema import Route, Schema
 from lihil_cli.wstest.refusal import body_lines
+from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
 
 _SECRETS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})

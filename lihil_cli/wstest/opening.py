@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lihil_cli.console import escape_terminal
@@ -32,7 +32,7 @@ async def open_place(
     Raises CliError (USAGE) when the app's schema says that it would not take the address, unless `is_forced`.
     """
     if place.app is None:
-        schema = _kept_schema(place)
+        schema = None if place.schema is None else kept_schema(place.schema)
         if is_verbose:
             tell(f"-> {place.target.shown} ({place.how})")
         _check(schema, place.target, headers, is_forced=is_forced)
@@ -45,12 +45,12 @@ async def open_place(
         tell(f"-> {place.target.path} ({place.how})")
     async with open_app(place.app or None, place.root) as app:
         _check(schema_of_app(app.app, app.label), place.target, headers, is_forced=is_forced)
-        yield replace(place.target, app=app)
+        yield place.target.but(app=app)
 
 
 def load_schema(place: Located) -> "Schema":
     """What the app at a place says about itself. Raises CliError where nothing is known about it."""
-    schema = _kept_schema(place)
+    schema = None if place.schema is None else kept_schema(place.schema)
     if schema is None and place.app is not None:
         from lihil_cli.wstest.network.inprocess import load_target
 
@@ -85,13 +85,11 @@ def unreachable(error: CannotConnectError, target: Target) -> CliError:
     return CliError(escape_terminal(message, keep_newlines=target.app is not None), code=ExitCode.CANNOT_CONNECT)
 
 
-def _kept_schema(place: Located) -> "Schema | None":
+def kept_schema(file: Path) -> "Schema | None":
     """The dev server's own; a file that is not there, or is none, says nothing."""
-    if place.schema is None:
-        return None
     from lihil_cli.wstest.place.schema import read_schema
 
-    with suppress(OSError), place.schema.open("rb") as stream:
+    with suppress(OSError), file.open("rb") as stream:
         return read_schema(stream.read(_MAX_SCHEMA_BYTES))
     return None
 

@@ -4,15 +4,15 @@ An object may have other members than those that are written, and binary that is
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from lihil_cli.record import Record
 
 # `lihil_cli.wstest.patterns` is loaded where it is needed: that takes a tenth of a whole start, and most conversations
 # expect nothing.
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Record):
     """One expectation; `shown` is how it was written, `tree` what that means (`wstest.patterns.tree.Pattern`)."""
 
     shown: str

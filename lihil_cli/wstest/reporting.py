@@ -3,23 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
+from lihil_cli.wstest.settings import Form
 from lihil_cli.wstest.terminal import Screen
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How a program gets to read it: every event as JSON, or payloads as `output.FORMS` says. `record` is a file."""
-
-    events: bool = False
-    payloads: str = "plain"
-    with_json: bool = False
-    record: Path | None = None
 
 
 class Reporter:

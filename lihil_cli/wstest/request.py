@@ -3,10 +3,10 @@
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, section 5.5, without what other encodings would make of it
@@ -14,8 +14,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, section 5.5, without what ot
 _OURS = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
+class Extras(Record):
     """What the items and the options for the handshake come to."""
 
     headers: tuple[tuple[str, str], ...] = ()

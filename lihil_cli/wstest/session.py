@@ -10,7 +10,6 @@ The shell calls `Session.handle(event, now)` and carries out the actions in orde
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -37,6 +36,7 @@ from lihil_cli.wstest.events import (
     Tick,
 )
 from lihil_cli.wstest.pattern import Pattern
+from lihil_cli.wstest.settings import Options
 
 CLOSE_WAIT_S = 1.0
 """How long a close may stay unanswered before the connection is dropped."""
@@ -61,26 +61,6 @@ class State(Enum):
     OPEN = auto()
     CLOSING = auto()
     ENDED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the conversation is held.
-
-    It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
-    order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
-    means a second, five while something is expected, and no limit where `limit` or `until` says what is waited for.
-    With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
-    """
-
-    messages: tuple[str | bytes, ...] = ()
-    limit: int | None = None
-    timeout_s: float | None = None
-    linger_s: float | None = None
-    until: Pattern | None = None
-    expects: tuple[Pattern, ...] = ()
-    listen: bool = False
-    ok_codes: frozenset[int] = frozenset()
 
 
 class Session:

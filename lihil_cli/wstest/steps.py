@@ -3,9 +3,9 @@
 import json
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import NORMAL, may_be_sent
 from lihil_cli.wstest.pattern import Pattern, value_pattern
 
@@ -14,37 +14,32 @@ _MAX_REASON_BYTES = 123  # RFC 6455, section 5.5: a control frame holds 125 byte
 _MAX_PING_BYTES = 125
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Record):
     """Send one message."""
 
     payload: str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Record):
     """Send a ping."""
 
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Record):
     """Close the connection."""
 
     code: int = NORMAL
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Record):
     """Go on after so many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Record):
     """Go on when a message like this has come, and give up when none has within `within_s` seconds."""
 
     pattern: Pattern

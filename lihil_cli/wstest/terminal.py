@@ -3,11 +3,11 @@
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from io import UnsupportedOperation
 from typing import BinaryIO, TextIO
 
 from lihil_cli.console import escape_terminal
+from lihil_cli.record import Record
 
 _IN = "< "  # stands before every line that was received, so that none can pass for one of ours
 _MAX_LINES = 50
@@ -16,8 +16,7 @@ _MAX_BINARY_BYTES = 64
 _PIECE = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(Record):
     """The process's streams. `stdin` is a descriptor; None stands for a stream that was closed from the start."""
 
     stdin: int | None

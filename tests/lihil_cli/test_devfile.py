@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_a_written_record_is_found_from_the_root_and_from_any_folder_below(tmp_p
 
 
 def test_a_unix_socket_is_kept_in_the_record(tmp_path: Path) -> None:
-    record = replace(RECORD, uds="/run/app.sock")
+    record = RECORD.but(uds="/run/app.sock")
     write_dev_file(tmp_path, record)
     assert find_dev_file(tmp_path) == record
 
@@ -64,7 +63,7 @@ def test_a_folder_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
 
 def test_writing_again_replaces_the_record_and_leaves_nothing_else(tmp_path: Path) -> None:
     write_dev_file(tmp_path, RECORD)
-    newer = replace(RECORD, generation=2)
+    newer = RECORD.but(generation=2)
     write_dev_file(tmp_path, newer)
     assert find_dev_file(tmp_path) == newer
     assert sorted(path.name for path in (tmp_path / ".lihil").iterdir()) == [".gitignore", "dev.json"]
@@ -73,15 +72,15 @@ def test_writing_again_replaces_the_record_and_leaves_nothing_else(tmp_path: Pat
 def test_the_record_of_an_ended_process_is_passed_over_for_a_living_one_above(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
-    write_dev_file(inner, replace(RECORD, pid=dead_pid()))
+    write_dev_file(inner, RECORD.but(pid=dead_pid()))
     assert find_dev_file(inner) is None
     write_dev_file(tmp_path, RECORD)
     assert find_dev_file(inner) == RECORD
 
 
 def test_a_process_of_another_user_counts_as_living(tmp_path: Path) -> None:
-    write_dev_file(tmp_path, replace(RECORD, pid=1))
-    assert find_dev_file(tmp_path) == replace(RECORD, pid=1)
+    write_dev_file(tmp_path, RECORD.but(pid=1))
+    assert find_dev_file(tmp_path) == RECORD.but(pid=1)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +92,13 @@ def test_a_process_of_another_user_counts_as_living(tmp_path: Path) -> None:
         "null",
         "[" * 100_000,
         "{}",
-        json.dumps({**asdict(RECORD), "port": "8000"}),
-        json.dumps({**asdict(RECORD), "tls": 1}),
-        json.dumps({**asdict(RECORD), "pid": True}),
-        json.dumps({**asdict(RECORD), "pid": 0}),
-        json.dumps({**asdict(RECORD), "pid": -1}),
-        json.dumps({**asdict(RECORD), "pid": 10**30}),
-        json.dumps({**asdict(RECORD), "uds": 3}),
+        json.dumps({**vars(RECORD), "port": "8000"}),
+        json.dumps({**vars(RECORD), "tls": 1}),
+        json.dumps({**vars(RECORD), "pid": True}),
+        json.dumps({**vars(RECORD), "pid": 0}),
+        json.dumps({**vars(RECORD), "pid": -1}),
+        json.dumps({**vars(RECORD), "pid": 10**30}),
+        json.dumps({**vars(RECORD), "uds": 3}),
         "\udcff",
     ],
     ids=itertools.count(),  # the records hold the number of this process, and workers of one run must agree on names
@@ -114,7 +113,7 @@ def test_a_broken_record_counts_as_absent(tmp_path: Path, content: str) -> None:
 def test_a_key_of_a_later_release_does_no_harm(tmp_path: Path) -> None:
     folder = tmp_path / ".lihil"
     folder.mkdir()
-    (folder / "dev.json").write_text(json.dumps({**asdict(RECORD), "colour": "blue"}))
+    (folder / "dev.json").write_text(json.dumps({**vars(RECORD), "colour": "blue"}))
     assert find_dev_file(tmp_path) == RECORD
 
 

@@ -6,7 +6,6 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from lihil_cli.wstest.network.answer import read_body, read_head
@@ -94,14 +93,14 @@ async def _follow(target: Target, handshake: Handshake, report: Callable[[str], 
             told += " (another server: it gets no header, cookie or client certificate given for this one)"
             here = Target(url)
         else:
-            here = replace(here, url=url)
+            here = here.but(url=url)
         report(told)
     raise RefusedError(f"more than {MAX_REDIRECTS} redirects, the last one to {here.shown}")
 
 
 def _without_credentials(handshake: Handshake) -> Handshake:
-    tls = replace(handshake.tls, cert=None, key=None, sni=None)
-    return replace(handshake, headers=(), tls=tls)
+    tls = handshake.tls.but(cert=None, key=None, sni=None)
+    return handshake.but(headers=(), tls=tls)
 
 
 async def _attempt(target: Target, handshake: Handshake) -> WireConnection | Refusal:
@@ -155,13 +154,18 @@ def request_of(target: Target, handshake: Handshake, key: str) -> bytes:
     given = {name.lower() for name, _ in handshake.headers}
     fields = [field for field in fields if field[0].lower() not in given] + list(handshake.headers)
     return encode_request(
-        parts.netloc.rpartition("@")[2].encode("idna").decode(),
+        _ascii_of(parts.netloc.rpartition("@")[2]),
         (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         key,
         subprotocols=handshake.subprotocols,
         deflate_offer=_OFFER if handshake.compression else None,
         fields=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
     )
+
+
+def _ascii_of(host: str) -> str:
+    """A host as it stands in a header; the encoding of names that are not ASCII is loaded for those alone."""
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def _opened(wire: Wire, head: Head, handshake: Handshake, key: str) -> WireConnection:

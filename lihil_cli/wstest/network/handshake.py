@@ -1,16 +1,15 @@
 """What an opening handshake asks for, and the ways in which it fails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import Closed
 
 DEFAULT_MAX_BYTES = 8 * 2**20
 """So that no server costs its client 100 MiB: a text takes four times its bytes when one character is far out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Record):
     """How far the server is trusted, and who we are. Paths name PEM files; `sni` replaces the URL's host name."""
 
     insecure: bool = False
@@ -20,8 +19,7 @@ class Tls:
     sni: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Record):
     """What the opening handshake asks for, and within which limits. `max_bytes` None means no limit.
 
     `proxy` is a proxy's URL, "" for none at all; None means what the environment says, and none for this machine.
@@ -31,7 +29,7 @@ class Handshake:
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
     origin: str | None = None
-    tls: Tls = field(default_factory=Tls)
+    tls: Tls = Tls()
     compression: bool = True
     proxy: str | None = None
     follows_redirects: bool = True
@@ -41,8 +39,7 @@ class Handshake:
     close_timeout_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Record):
     """The head of an answer to a handshake; names in lower case."""
 
     status: int
@@ -54,8 +51,7 @@ class Response:
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record):
     """An HTTP answer other than 101 to the opening handshake, and the bytes of the `request`."""
 
     url: str

@@ -2,8 +2,9 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+
+from lihil_cli.record import Record
 
 HTTP_SCHEMES = ("http", "https")
 SOCKS_SCHEMES = ("socks5", "socks5h", "socks4", "socks4a")
@@ -11,8 +12,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SOCKS_PORT = 1080
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Record):
     """A proxy's address. `user` and `password` are unquoted; `source` says where it was set."""
 
     scheme: str

@@ -2,12 +2,12 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
 from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.network.connection import Connection
 from lihil_cli.wstest.network.handshake import Handshake
 
@@ -26,8 +26,7 @@ _URL_SAFE = "/?:@!$&'()*+,;=%-._~[]|"
 _ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, never bound
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """A ws:// or wss:// URL; with `uds` the connection goes through that Unix socket instead of the URL's host.
 
     With `app` there is no connection at all: the app in this process is called. `running` tells whether a running dev

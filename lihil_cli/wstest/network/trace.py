@@ -1,13 +1,13 @@
 """Frame headers read off the wire, for whoever wants to see what goes over it (RFC 6455, section 5.2)."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from lihil_cli.record import Record
 
 OPCODES: Final = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record):
     """One frame's header. `is_outgoing` tells the direction; `length` counts the payload's bytes on the wire."""
 
     is_outgoing: bool

@@ -3,10 +3,10 @@
 import json
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from lihil_cli.console import escape_terminal
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import Closed
 
 Message: TypeAlias = str | bytes | Closed
@@ -22,24 +22,21 @@ _DECODER = json.JSONDecoder()
 _BLANK = " \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Record):
     """From one offset to another in `Difference.actual`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Record):
     """A value inside the JSON that arrived; with `at_end`, the bracket that ends it, because something is missing."""
 
     path: Path
     at_end: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Record):
     """A message that does not match. `expected` is the pattern with the captures filled in, `actual` what came.
 
     `reason` says what is wrong in one line; `place` is where, in `actual`. Nothing is escaped yet.

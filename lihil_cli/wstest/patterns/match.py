@@ -12,8 +12,8 @@ have the same value again, as if it stood there.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import Closed, meaning_of
 from lihil_cli.wstest.patterns.captures import Captures, UnlikeError
 from lihil_cli.wstest.patterns.difference import Difference, Message, Span, text_span
@@ -64,8 +64,7 @@ _IN_TEXT: dict[Kind, str] = {
 _NOWHERE = Span(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Record):
     """The message looks like the pattern; `captures` are those known before and those of this pattern."""
 
     captures: Mapping[str, object]

@@ -3,17 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.source import SourceError
 
 _START = re.compile(r"\$\$\{|\$\{")
 _REST = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Record):
     """`${name}`: what a matcher captured under that name before, or else an environment variable."""
 
     name: str

@@ -1,24 +1,22 @@
 """What a pattern is once it has been read: small frozen records, and no behaviour."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.template import Template, Variable
 
 Kind: TypeAlias = Literal["int", "float", "str", "uuid", "time", "any"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Record):
     """`<int>` or `<int:name>`: any value of that kind; with a name, the value is captured under it."""
 
     kind: Kind
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Record):
     """`/expression/flags`: found anywhere in a text; its named groups are captures. Variables are filled in escaped."""
 
     template: Template
@@ -28,30 +26,26 @@ class Regex:
 # The values of a JSON message.
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Record):
     """A number, true, false or null."""
 
     value: int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Record):
     """A string, in which variables may stand."""
 
     template: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Record):
     """An object: these keys; with `is_open` (`...`) others as well."""
 
     entries: tuple[tuple[str, "Node"], ...]
     is_open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
+class Elements(Record):
     """An array: `first`, then, where `last` is given, any others (`...`), then `last`."""
 
     first: tuple["Node", ...]
@@ -64,37 +58,32 @@ Node: TypeAlias = Scalar | Words | Members | Elements | Hole | Regex | Variable
 # What a whole message can be.
 
 
-@dataclass(frozen=True, slots=True)
-class JsonPattern:
+class JsonPattern(Record):
     """A text message that is JSON."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class TextPattern:
+class TextPattern(Record):
     """Exact text with holes: a text message that consists of these pieces from end to end."""
 
     pieces: tuple[str | Variable | Hole, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyPattern:
+class AnyPattern(Record):
     """`...` or `<any>`: every message, also a binary one, but not the end of the connection."""
 
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryPattern:
+class BinaryPattern(Record):
     """`hex: 00 ff`: a binary message of these bytes; with `is_open` (`...`), one that begins with them."""
 
     data: bytes
     is_open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ClosePattern:
+class ClosePattern(Record):
     """`close 1000 "bye"`: the end of the connection; None for a code or a reason that does not matter."""
 
     code: int | None = None
@@ -104,8 +93,7 @@ class ClosePattern:
 Body: TypeAlias = JsonPattern | TextPattern | Regex | BinaryPattern | ClosePattern | AnyPattern
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Record):
     """One pattern: `source` is how it was written; `captures` and `uses` are the names it gives and needs."""
 
     source: str

@@ -4,11 +4,11 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.devfile import FOLDER, DevFile, find_dev_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.network.target import (
     Target,
     based_target,
@@ -24,8 +24,7 @@ _PROBE_S = 0.5
 _SCHEMA = "schema.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Record):
     """What the options say about the server: `app` is `module:attribute`, `url` a base, `uds` a Unix socket."""
 
     app: str | None = None
@@ -34,8 +33,7 @@ class Place:
     uds: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Record):
     """Where a conversation goes. With `app` it is to be called in this process; "" stands for the project's own.
 
     `server` is the dev server where that is the one, `schema` the file in which it keeps the app's routes, `how` says

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from lihil_cli.record import Record
 
 _EXAMPLES = {"str": '""', "int": "0", "float": "0.0", "bool": "false", "dict": "{}", "list": "[]", "None": "null"}
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record):
     """One member of a message."""
 
     name: str
@@ -35,8 +35,7 @@ class Field:
         return tuple(json.dumps(word.strip("'")) if "'" in word else word for word in self.type[7:].split(", "))
 
 
-@dataclass(frozen=True, slots=True)
-class MessageType:
+class MessageType(Record):
     """One kind of message. Its JSON has `tag` as the value of `tag_field`, where the type is one of several."""
 
     name: str

@@ -8,11 +8,11 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lihil_cli.framework import defer_framework
+from lihil_cli.record import Record
 from lihil_cli.wstest.place.message_types import MessageType, read_message_types
 
 defer_framework()
@@ -27,8 +27,7 @@ _ONE_OF = "one of "
 _NUMBER = r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Record):
     """A parameter of a route. `location` is path, query, header, cookie or body; `type` is in words, such as `int`."""
 
     name: str
@@ -38,8 +37,7 @@ class Param:
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Record):
     """A route of the app. `receives` and `sends` are the types of its messages, "" where they are not declared.
 
     `messages` are the kinds of objects that it receives.
@@ -72,8 +70,7 @@ class Route:
         return " ".join(words)
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Record):
     """All routes of an app."""
 
     title: str
@@ -98,6 +95,9 @@ class Schema:
             return None
         (route, pattern), captured = found
         return route, pattern.captured_by_name(captured)
+
+
+NO_SCHEMA = Schema("", ())
 
 
 def parse_schema(content: object) -> Schema | None:

@@ -1,14 +1,13 @@
 """What can be asked for at the prompt: one record a command, and the table that /help and Tab are made from."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.repl.events import Say
 
 
-@dataclass(frozen=True, slots=True)
-class To:
+class To(Record):
     """Do `rest` on the connection `name`; where there is only one, the line is a text like any other."""
 
     name: str
@@ -16,23 +15,20 @@ class To:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class SayFile:
+class SayFile(Record):
     """Send a file's content as one message."""
 
     path: str
     kind: Literal["text", "bin"]
 
 
-@dataclass(frozen=True, slots=True)
-class RawBytes:
+class RawBytes(Record):
     """Write bytes past the protocol."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Record):
     """Send `text` so many times, `every_s` apart."""
 
     count: int
@@ -40,161 +36,139 @@ class Repeat:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Record):
     """Measure the time to the server and back, `count` times."""
 
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Record):
     """Send a pong that nobody asked for."""
 
     data: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Record):
     """Close the connection."""
 
     code: int = NORMAL
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Record):
     """Read nothing for so long."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Record):
     """Open a further connection; `target` "" means where the current one is."""
 
     name: str
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Record):
     """Make `name` the connection that lines are sent on."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectTo:
+class ConnectTo(Record):
     """Leave the current connection for another target; "" connects to the same one again."""
 
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(Record):
     """Show a message whole; None is the last one."""
 
     number: int | None = None
     form: Literal["", "hex", "raw"] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyMessage:
+class CopyMessage(Record):
     """Put a message into the clipboard; None is the last one."""
 
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Record):
     """Show what differs between two messages."""
 
     left: int
     right: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Record):
     """Show only what matches; "" shows everything again."""
 
     pattern: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
+class Only(Record):
     """Show one direction, or both."""
 
     direction: Literal["in", "out", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Record):
     """A message that matches must arrive within `within_s`."""
 
     pattern: str
     within_s: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Record):
     """Write what was said so far as a script (.wst) or as a record (.jsonl)."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Record):
     """Send again what a file says was sent; `speed` 0 means without waiting."""
 
     path: str
     speed: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(Record):
     """Put an example of a message type into the prompt; "" lists the types."""
 
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Record):
     """Open the editor on `text`, or on the last line that was sent."""
 
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
+class Frames(Record):
     """Show every frame, or no longer."""
 
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Record):
     """Edit as in emacs or as in vi."""
 
     mode: Literal["emacs", "vi"]
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
+class Help(Record):
     """Explain one command, or list them all."""
 
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(Record):
     """A command that takes nothing after it."""
 
     name: Literal["drop", "reconnect", "routes", "pause", "status", "headers", "clear", "trace", "quit"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Record):
     """Nothing is done; `message` says what was wrong and how to write it."""
 
     message: str
@@ -231,8 +205,7 @@ Command: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Record):
     """One row of /help."""
 
     name: str

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.closing import meaning_of
 from lihil_cli.wstest.place.message_types import MessageType
-from lihil_cli.wstest.place.schema import Schema
+from lihil_cli.wstest.place.schema import NO_SCHEMA, Schema
 from lihil_cli.wstest.repl.commands import USAGES
 
 _CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 4000)
@@ -22,8 +22,7 @@ _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*("?[^",{}\[\]]*)$')
 _MEMBERS = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Record):
     """What may be put in: `text` in place of the last `replaces` characters before the cursor."""
 
     text: str
@@ -31,11 +30,10 @@ class Candidate:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Record):
     """What is known of here and now."""
 
-    schema: Schema = field(default_factory=lambda: Schema("", ()))
+    schema: Schema = NO_SCHEMA
     peers: tuple[str, ...] = ()
     target: str = ""
 

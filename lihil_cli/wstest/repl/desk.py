@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.place.schema import Schema
+from lihil_cli.record import Record
 from lihil_cli.wstest.repl.events import (
     Action,
     Connect,
@@ -25,13 +25,16 @@ from lihil_cli.wstest.repl.flow import Flow
 from lihil_cli.wstest.repl.log import Log, Step
 from lihil_cli.wstest.repl.peer import PENDING, Life, Peer
 
+if TYPE_CHECKING:
+    # Loaded where there is a schema to read, or somebody asks for one.
+    from lihil_cli.wstest.place.schema import Schema
+
 FIRST_PEER = "ws"
 
 _BATCH = 200  # steps of a repeat or a replay between two looks at what else there is to do
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server."""
 
     target: str
@@ -41,34 +44,33 @@ class Setup:
     timeout_s: float | None = None
     reconnects: bool = True
     headers: tuple[tuple[str, str], ...] = ()
-    schema: Schema = field(default_factory=lambda: Schema("", ()))
+    schema: "Schema | None" = None
     ok_codes: frozenset[int] = frozenset()
     until: Callable[[Payload], bool] | None = None
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
 
 
-@dataclass(slots=True)
 class Job:
     """Messages that are sent one after the other; each with the time to wait before it."""
 
-    peer: str
-    steps: Iterator[tuple[float, Payload]]
-    due_at: float
-    what: str
-    waiting: Payload | None = None
-    count: int = 0
+    def __init__(self, peer: str, steps: Iterator[tuple[float, Payload]], due_at: float, what: str) -> None:
+        self.peer = peer
+        self.steps = steps
+        self.due_at = due_at
+        self.what = what
+        self.waiting: Payload | None = None
+        self.count = 0
 
 
-@dataclass(slots=True)
 class Pinging:
     """Pings that the user asked for."""
 
-    left: int
-    rtts: list[float] = field(default_factory=list)
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.rtts: list[float] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Record):
     """What `check` says nothing against must arrive before `until`; `check` gives the difference otherwise."""
 
     peer: str

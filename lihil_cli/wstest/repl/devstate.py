@@ -2,17 +2,16 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.devfile import FOLDER, find_dev_file
+from lihil_cli.record import Record
 
 _MAX_FILE_BYTES = 16 * 2**20
 _MAX_LINES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class DevState:
+class DevState(Record):
     """The generation that is served, None without a server, and in words why newer code cannot be."""
 
     generation: int | None

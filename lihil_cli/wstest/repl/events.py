@@ -3,8 +3,9 @@
 Times are seconds: `at` since the epoch, for the screen and the files; everything else on a clock that never goes back.
 """
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from lihil_cli.record import Record
 
 Direction: TypeAlias = Literal["in", "out"]
 Payload: TypeAlias = str | bytes
@@ -12,8 +13,7 @@ Payload: TypeAlias = str | bytes
 # Events: what happened. `peer` is the name of a connection.
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Record):
     """What is known of a connection when it opens. `generation` is the dev server's, None without one."""
 
     url: str
@@ -24,16 +24,14 @@ class About:
     generation: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Record):
     """The handshake is done."""
 
     peer: str
     about: About
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Record):
     """No connection. `lines` say why; `absent` means that nobody listens there (yet), `code` is the exit code."""
 
     peer: str
@@ -42,8 +40,7 @@ class Failed:
     absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Record):
     """A whole message arrived, at `when` on the clock of `now`."""
 
     peer: str
@@ -51,8 +48,7 @@ class Received:
     when: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ponged:
+class Ponged(Record):
     """The pong to one of our pings; `asked` tells whether the user wanted to know."""
 
     peer: str
@@ -60,8 +56,7 @@ class Ponged:
     asked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Record):
     """A connection is over. `by` is who closed first; nobody means it was lost (1006)."""
 
     peer: str
@@ -70,16 +65,14 @@ class Closed:
     by: Literal["server", "client", "nobody"] = "server"
 
 
-@dataclass(frozen=True, slots=True)
-class FrameSeen:
+class FrameSeen(Record):
     """One frame went over the wire, in words."""
 
     peer: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(Record):
     """Why the server's handler failed: its name, the lines for now, and all of them for /trace; all "" if unknown."""
 
     peer: str
@@ -88,33 +81,28 @@ class Traced:
     full: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Record):
     """The dev server's state: the generation it serves (None: there is none), and why newer code cannot be served."""
 
     generation: int | None
     error: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Record):
     """A line, or several, entered at the prompt."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class InputEnded:
+class InputEnded(Record):
     """Ctrl-D, or the terminal has gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Record):
     """Ctrl-C with nothing typed."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileRead:
+class FileRead(Record):
     """The content that a ReadFile asked for; `reason` why there is none."""
 
     request: "ReadFile"
@@ -122,16 +110,14 @@ class FileRead:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Record):
     """Something the shell has to say, such as a redirect or a file that was written."""
 
     text: str
     mark: "Mark" = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Record):
     """Time has passed."""
 
 
@@ -158,24 +144,21 @@ Event: TypeAlias = (
 Mark: TypeAlias = Literal["", "go", "ok", "bad", "end", "reload"]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Record):
     """One line of ours; it may hold what the server wrote."""
 
     text: str
     mark: Mark = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Record):
     """What was sent, as it was typed; `peer` is "" while there is one connection only."""
 
     text: str
     peer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Record):
     """A message that arrived. `delta_s` is the time since the one before it, `whole` shows it without folding."""
 
     number: int
@@ -191,8 +174,7 @@ class Message:
 Item: TypeAlias = Note | Sent | Message
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Record):
     """Send one message; `typed` is how it stands on the screen, `fragment` the bytes to a frame."""
 
     payload: Payload
@@ -203,15 +185,13 @@ class Say:
 # Actions: what the shell must do.
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Record):
     """Show `item` above the prompt."""
 
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Record):
     """Open `peer` (again) and feed Opened or Failed.
 
     `target` is what the user wrote; "" means where the connection `like` goes, and without that where it was before.
@@ -222,8 +202,7 @@ class Connect:
     like: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Record):
     """Send one message; with `fragment` bytes to a frame."""
 
     peer: str
@@ -231,31 +210,27 @@ class Send:
     fragment: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SendRaw:
+class SendRaw(Record):
     """Write bytes that need be no frame at all."""
 
     peer: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendPing:
+class SendPing(Record):
     """Send a ping and feed Ponged."""
 
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class SendPong:
+class SendPong(Record):
     """Send a pong that nobody asked for."""
 
     peer: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendClose:
+class SendClose(Record):
     """Send a Close frame after everything that was given to Send before."""
 
     peer: str
@@ -263,44 +238,38 @@ class SendClose:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Record):
     """End the TCP connection at once, or stop trying to open it."""
 
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Record):
     """Read nothing for a while."""
 
     peer: str
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class TraceFrames:
+class TraceFrames(Record):
     """Feed a FrameSeen for every frame of every connection, or no longer."""
 
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FetchTrace:
+class FetchTrace(Record):
     """Ask the dev server, or the application in this process, why its handler failed, and feed Traced."""
 
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Record):
     """Look at the dev server's state closely, because something waits for it, or only now and then."""
 
     closely: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile:
+class ReadFile(Record):
     """Read a file and feed FileRead. `purpose` is "text" or "bin" to send it to `peer`, or "replay"."""
 
     path: str
@@ -309,8 +278,7 @@ class ReadFile:
     speed: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class WriteFile:
+class WriteFile(Record):
     """Write a file, then show `done`."""
 
     path: str
@@ -318,35 +286,30 @@ class WriteFile:
     done: str
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Record):
     """Put the text into the clipboard."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prefill:
+class Prefill(Record):
     """Put the text into the prompt; with `edit` open it in the editor at once."""
 
     text: str
     edit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SetKeys:
+class SetKeys(Record):
     """The keys of the prompt: as in emacs or as in vi."""
 
     mode: Literal["emacs", "vi"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClearScreen:
+class ClearScreen(Record):
     """Wipe the screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Record):
     """It is over; always the last action."""
 
     code: int

@@ -1,5 +1,6 @@
 """The commands that tell what there is: help, routes, message types, the connections and what is known of them."""
 
+from lihil_cli.wstest.place.schema import NO_SCHEMA, Schema
 from lihil_cli.wstest.repl import commands
 from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Action, Note, Prefill, SetKeys
@@ -10,7 +11,7 @@ _ENOUGH_FOR_P99 = 10
 
 
 def new(desk: Desk, order: commands.New, now: float) -> list[Action]:
-    types = desk.setup.schema.messages_to(desk.peer.target)
+    types = _schema(desk).messages_to(desk.peer.target)
     found = next((kind for kind in types if order.type in {kind.name, kind.tag}), None)
     if found is not None:
         return [Prefill(found.template())]
@@ -39,11 +40,15 @@ def mistake(desk: Desk, order: commands.Mistake, now: float) -> list[Action]:
 
 
 def routes(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
-    routes = desk.setup.schema.websockets
+    routes = _schema(desk).websockets
     if not routes:
         return desk.note("no routes are known: `lihil run --reload` writes them to .lihil/schema.json", "bad")
     width = max(len(route.usage) for route in routes)
     return desk.display(*(Note(f"{route.usage:{width}}  {route.summary}".rstrip()) for route in routes))
+
+
+def _schema(desk: Desk) -> Schema:
+    return desk.setup.schema or NO_SCHEMA
 
 
 def status(desk: Desk, order: commands.Plain, now: float) -> list[Action]:

@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter
 from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Record):
     """What stands around the line that is typed; each is asked whenever the prompt is drawn."""
 
     marker: Callable[[], str]

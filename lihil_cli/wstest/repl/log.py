@@ -3,13 +3,13 @@
 The file has no name and is gone when the process is, however it ends.
 """
 
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from io import BytesIO
 from typing import IO, Literal, TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.repl.events import Payload
 
 Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close"]
@@ -20,10 +20,10 @@ MAX_STEPS = 50_000
 _MEMORY_BYTES = 2 * 2**20
 _FILE_BYTES = 128 * 2**20
 _CHUNK = 2**20
+_IN_MEMORY = 0  # the number of the first file, which is none yet: most sessions never need another
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
@@ -54,7 +54,7 @@ class Log:
         self._steps: deque[Step] = deque(maxlen=steps)
         self._files: dict[int, IO[bytes]] = {}
         self._newest = -1
-        self._size = file_bytes  # so that the first message opens the first file
+        self._size = 0
         self.forgotten = 0
         self.received = 0
         self.last: Step | None = None
@@ -104,12 +104,11 @@ class Log:
 
     def _write(self, payload: Payload) -> tuple[int, int, int]:
         """Number of the file, place in it and size of a message that has been written; file -1 if it could not be."""
-        if self._size >= self._file_bytes:
-            self._next_file()
-        file = self._files[self._newest]
-        place = self._size
         size = 0
         try:
+            while not self._has_room(len(payload)):
+                self._next_file()
+            file, place = self._files[self._newest], self._size
             file.seek(place)
             # In pieces, because a message may be as large as the memory that is left.
             for start in range(0, len(payload), _CHUNK):
@@ -120,11 +119,24 @@ class Log:
         self._size = place + size
         return self._newest, place, size
 
+    def _has_room(self, length: int) -> bool:
+        """Whether the newest file takes a message of so many bytes or characters; on the disk the last may be long."""
+        if self._newest == _IN_MEMORY:
+            return self._size + length <= self._memory
+        return self._newest > _IN_MEMORY and self._size < self._file_bytes
+
     def _next_file(self) -> None:
-        """Begin a file, keep the one before it, and forget what is older than both."""
+        """Begin a file, keep the one before it, and forget what is older than both. Raises OSError."""
+        file: IO[bytes] = BytesIO() if self._newest < _IN_MEMORY else _nameless_file()
         self._newest += 1
         self._size = 0
-        self._files[self._newest] = tempfile.SpooledTemporaryFile(self._memory)  # noqa: SIM115 - closed in close()
+        self._files[self._newest] = file
         old = self._files.pop(self._newest - 2, None)
         if old is not None:
             old.close()
+
+
+def _nameless_file() -> IO[bytes]:
+    from tempfile import TemporaryFile  # late: it loads much that a message need not wait for
+
+    return TemporaryFile()

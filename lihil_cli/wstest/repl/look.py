@@ -6,8 +6,9 @@ the terminal. We break lines ourselves, with an indent, so that nothing from the
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from lihil_cli.record import Record
 
 Segment: TypeAlias = tuple[str, str]
 Line: TypeAlias = list[Segment]
@@ -32,8 +33,7 @@ _SGR = {"dim": "2", "mark": "1", "ok": "32", "bad": "31", "key": "34", "string":
 _RESET = "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Record):
     """What the terminal can show. `offset_s` is how far its clock on the wall is ahead of UTC."""
 
     width: int = 80

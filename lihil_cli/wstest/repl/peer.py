@@ -9,7 +9,6 @@ CONNECTING --Opened--> OPEN --our close--> CLOSING ----------------Closed-------
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lihil_cli.errors import ExitCode
@@ -52,30 +51,30 @@ _WORDS = {
 PENDING = frozenset({Life.RELOADING, Life.WAITING, Life.IDLE})
 
 
-@dataclass(slots=True)
 class Peer:
     """One named connection. `code` is what the process would exit with if this were all there was."""
 
-    name: str
-    target: str = ""
-    life: Life = Life.CONNECTING
-    code: int = ExitCode.OK
-    about: About | None = None
-    opened_at: float = 0.0
-    lost_at: float = 0.0
-    lost_by: Life = Life.ENDED
-    retry_at: float | None = None
-    wait_s: float = FIRST_WAIT_S
-    incoming: int = 0
-    outgoing: int = 0
-    rtts: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
-    trace: tuple[str, ...] = ()
-    has_been_open: bool = False
-    has_news: bool = False  # why it waits has been told
-    follows_code: bool = False  # new code is a reason to connect again
-    is_dropped: bool = False  # the user ended it, without a close
-    next_target: str | None = None  # where to go once it is closed
-    ending: str = ""  # how it ended, not told yet
+    def __init__(self, name: str, target: str = "") -> None:
+        self.name = name
+        self.target = target
+        self.life: Life = Life.CONNECTING
+        self.code: int = ExitCode.OK
+        self.about: About | None = None
+        self.opened_at = 0.0
+        self.lost_at = 0.0
+        self.lost_by: Life = Life.ENDED
+        self.retry_at: float | None = None
+        self.wait_s = FIRST_WAIT_S
+        self.incoming = 0
+        self.outgoing = 0
+        self.rtts: deque[float] = deque(maxlen=1000)
+        self.trace: tuple[str, ...] = ()
+        self.has_been_open = False
+        self.has_news = False  # why it waits has been told
+        self.follows_code = False  # new code is a reason to connect again
+        self.is_dropped = False  # the user ended it, without a close
+        self.next_target: str | None = None  # where to go once it is closed
+        self.ending = ""  # how it ended, not told yet
 
     @property
     def words(self) -> str:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -14,14 +13,14 @@ from urllib.parse import urlsplit
 from lihil_cli.console import colour_allowed
 from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.network.connecting import Handshake, Refusal, Response
 from lihil_cli.wstest.network.target import Target, resolve_target
-from lihil_cli.wstest.opening import schema_of_app
+from lihil_cli.wstest.opening import kept_schema, schema_of_app
 from lihil_cli.wstest.place.locate import Located, find_schema
-from lihil_cli.wstest.place.schema import Schema, read_schema
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -63,10 +62,12 @@ from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
+    # Loaded where there is a schema to read, or somebody types.
+    from lihil_cli.wstest.place.schema import Schema
     from lihil_cli.wstest.repl.complete import Words
 
 PING_INTERVAL_S = 20.0
@@ -78,8 +79,7 @@ _REFRESH_S = 0.05
 _CLOSELY_S, _SELDOM_S = 0.03, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Record):
     """One call of the command at a terminal. `folder` is where the project is looked for, `place` how it was found."""
 
     target: Target
@@ -240,10 +240,11 @@ class _Shell:
         )
 
     def _words(self) -> "Words":
+        from lihil_cli.wstest.place.schema import NO_SCHEMA
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema, tuple(desk.peers), desk.peer.target)
+        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""
@@ -270,7 +271,7 @@ class _Shell:
             _ACTS[type(action)](self, action)
 
     def _display(self, action: Display) -> None:
-        self._print(render(action.item, replace(self._look, width=terminal_width())))
+        self._print(render(action.item, self._look.but(width=terminal_width())))
 
     def _send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
         self._attempts[action.peer].put(action)
@@ -351,7 +352,7 @@ class _Shell:
         except CliError as error:
             self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
             return
-        handshake = replace(self._visit.handshake, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
+        handshake = self._visit.handshake.but(ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
         attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
         attempt.trace(on=self._is_tracing)
         interval_s = self._visit.handshake.ping_interval_s
@@ -375,7 +376,7 @@ class _Shell:
                 return like
             text = parts.path + (f"?{parts.query}" if parts.query else "")
         if text.startswith("/") and server is None:
-            return replace(like, url=parts._replace(path="", query="").geturl() + text)
+            return like.but(url=parts._replace(path="", query="").geturl() + text)
         return resolve_target(text, server, base=None, port=None)
 
     def _fetch(self, action: FetchTrace) -> None:
@@ -452,15 +453,12 @@ def _about(visit: Visit) -> str:
     return "" if visit.place is None or visit.place.how == "as named" else visit.place.how
 
 
-def _schema_of(visit: Visit) -> Schema:
+def _schema_of(visit: Visit) -> "Schema | None":
     """What is known of the app's routes, for completion; nothing depends on it."""
-    schema: Schema | None = None
     if visit.target.app is not None:
-        schema = schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
-    elif (file := find_schema(visit.folder)) is not None:
-        with suppress(OSError):
-            schema = read_schema(file.read_bytes())
-    return schema or Schema("", ())
+        return schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
+    file = find_schema(visit.folder)
+    return None if file is None else kept_schema(file)
 
 
 def _unindented(lines: list[str]) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import visible, width
 from lihil_cli.wstest.patterns.source import SourceError
 from lihil_cli.wstest.script.names import check_names
@@ -16,8 +16,7 @@ SUFFIX = ".wst"
 _SHOWN = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Record):
     """A script and the name of its file, as it was given."""
 
     name: str

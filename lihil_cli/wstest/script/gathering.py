@@ -1,17 +1,16 @@
 """`@unordered`: which message meets which expectation, when any order will do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.script.steps import Expect
 
 Meets: TypeAlias = Callable[[Expect, Message], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Record):
     """A message out of an inbox, and when it had arrived."""
 
     message: Message

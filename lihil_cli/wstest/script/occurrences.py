@@ -1,22 +1,20 @@
 """What happens while a script runs (events), and what the shell is told to do (actions)."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Message
 
 # Events
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Record):
     """A client's handshake is done."""
 
     client: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Record):
     """A client's handshake was answered with something else. `lines` tell it; status 0 when it was no clean HTTP."""
 
     client: str
@@ -25,31 +23,27 @@ class Refused:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(Record):
     """There is no server for a client to talk to."""
 
     client: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class WentOut:
+class WentOut(Record):
     """What a client was told to send has been handed to the network."""
 
     client: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Record):
     """A message came for a client, or the end of its connection."""
 
     client: str
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Record):
     """Time has passed."""
 
 
@@ -59,8 +53,7 @@ Event: TypeAlias = Opened | Refused | Unreachable | WentOut | Arrived | Tick
 # Actions
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Record):
     """Connect a client; feed Opened, Refused or Unreachable."""
 
     client: str
@@ -68,16 +61,14 @@ class Open:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
+class Transmit(Record):
     """Send a message, then feed WentOut."""
 
     client: str
     payload: str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Shut:
+class Shut(Record):
     """Start the closing handshake, then feed WentOut."""
 
     client: str
@@ -91,8 +82,7 @@ Action: TypeAlias = Open | Transmit | Shut
 # The end
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record):
     """The step that was not met, in lines for people, escaped: what was `wanted`, and what was `got` instead.
 
     `step` begins the report, as in `bob< expected`; `heading` stands before what came, as in `got (after 12 ms)`.
@@ -105,8 +95,7 @@ class Failure:
     got: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Record):
     """How a script ended: passed when there is no failure; `unreachable` when the server was not there."""
 
     steps: int

@@ -1,12 +1,10 @@
 """What is known of one script when it is over, for reports of any kind."""
 
-from dataclasses import dataclass
-
+from lihil_cli.record import Record
 from lihil_cli.wstest.script.occurrences import Ending
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """`name` is the file as it was given; `transcript` and `trace` are escaped lines.
 
     `trace` is where and why the server's handler failed, when that is known.

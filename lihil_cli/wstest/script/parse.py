@@ -7,9 +7,9 @@ newlines: whoever reads a file turns the others into them.
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.pattern import scan_pattern
 from lihil_cli.wstest.patterns.source import Cursor, SourceError
 from lihil_cli.wstest.script.directives import (
@@ -51,8 +51,7 @@ def parse_script(text: str) -> Script:
     return _Parser(text).parse()
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Record):
     """A place for people: `line` and `column` count from 1, `text` is the whole line."""
 
     line: int
@@ -233,7 +232,7 @@ class _Parser:
         cursor.skip_space()
         start = cursor.at
         try:
-            return replace(step, refusal=scan_refusal(cursor))
+            return step.but(refusal=scan_refusal(cursor))
         except SourceError as error:
             raise self._with_start(error, start) from None
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.patterns.match import pattern_of
 from lihil_cli.wstest.script.outgoing import outgoing_of
@@ -18,8 +18,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Record):
     """A connection was opened. `address` is its path with the query, or a URL; `name` is "" for the only one."""
 
     name: str
@@ -27,16 +26,14 @@ class Opened:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Record):
     """A message went out; a `Closed` is a close that we sent."""
 
     name: str
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Record):
     """A message came in; a `Closed` is the end of the connection. `pattern` is what it was expected by, if it was."""
 
     name: str

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from lihil_cli.devfile import DevFile
+from lihil_cli.record import Record
 from lihil_cli.wstest.crash import crash_lines, crash_of
 from lihil_cli.wstest.devserver import connection_id, fetch_crash
 from lihil_cli.wstest.network.connecting import open_connection
@@ -39,8 +39,7 @@ Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
 """Enters a server once for all scripts; an app runs its lifespan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sockets:
+class Sockets(Record):
     """Servers that are reached over the network; `resolve` finds the one for an address.
 
     `dev` is the dev server, where that is the one.
@@ -63,8 +62,7 @@ class Sockets:
         return [] if crash is None else [line.removeprefix("  ") for line in crash_lines(crash)]
 
 
-@dataclass(frozen=True, slots=True)
-class InProcess:
+class InProcess(Record):
     """An app in this process. Of an address that names a server only the path counts."""
 
     target: Target
@@ -72,7 +70,7 @@ class InProcess:
 
     async def connect(self, address: str, handshake: Handshake) -> Connection:
         path = resolve_target(address, None, base=None if "://" in address else _HERE, port=None).path
-        return await open_connection(replace(self.target, url=f"{_HERE}{path}"), handshake, lambda line: None)
+        return await open_connection(self.target.but(url=f"{_HERE}{path}"), handshake, lambda line: None)
 
     def explain(self, error: BaseException) -> list[str]:
         return [line.removeprefix("  ") for line in crash_lines(crash_of(error, self.root))]

@@ -1,30 +1,27 @@
 """What a script is once it has been read: steps in order, each with its place. Small frozen records, no behaviour."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.template import Template, Variable
 from lihil_cli.wstest.patterns.tree import Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Record):
     """Where a step stands: `at` is the offset in the script, `line` counts from 1."""
 
     at: int
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Record):
     """Text with variables, and how it was written."""
 
     source: str
     template: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Seconds:
+class Seconds(Record):
     """A time, and how it was written: `200ms`, `2s`, `1m`."""
 
     source: str
@@ -34,30 +31,26 @@ class Seconds:
 # What is sent.
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Record):
     """A variable inside a JSON string that is sent: its text is escaped as JSON wants it."""
 
     variable: Variable
 
 
-@dataclass(frozen=True, slots=True)
-class SendText:
+class SendText(Record):
     """A text message; in JSON a variable outside a string is sent as the JSON value that it is."""
 
     pieces: tuple[str | Variable | Quoted, ...]
     is_json: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SendBytes:
+class SendBytes(Record):
     """A binary message."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendClose:
+class SendClose(Record):
     """A closing handshake of ours."""
 
     code: int
@@ -70,8 +63,7 @@ Outgoing: TypeAlias = SendText | SendBytes | SendClose
 # Steps.
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Record):
     """`alice> hello`"""
 
     place: Place
@@ -80,8 +72,7 @@ class Send:
     outgoing: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Record):
     """`alice< hello`"""
 
     place: Place
@@ -89,8 +80,7 @@ class Expect:
     pattern: Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Record):
     """`alice!< 200ms`"""
 
     place: Place
@@ -98,16 +88,14 @@ class Silence:
     time: Seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record):
     """`expect 422 {...}`: the handshake is refused with this status, and a body like this."""
 
     status: int
     body: Pattern | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Record):
     """`@client alice ?user=alice [X-Token: abc]`, or `@connect` with a refusal to expect.
 
     `path` is None where the script's target is meant. `word` is how it was written; "" for the one client of a script
@@ -123,24 +111,21 @@ class Connect:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timeout:
+class Timeout(Record):
     """`@timeout 2s`: how long each later expectation waits."""
 
     place: Place
     time: Seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Unordered:
+class Unordered(Record):
     """`@unordered { ... }`: expectations that may come in any order."""
 
     place: Place
     steps: tuple[Expect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Record):
     """`@repeat 50 { ... }`; what a round captures is forgotten at its end."""
 
     place: Place
@@ -152,8 +137,7 @@ PlainStep: TypeAlias = Send | Expect | Silence | Connect | Timeout | Unordered
 Step: TypeAlias = PlainStep | Repeat
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Record):
     """`@target /chat/{room} room=general`: a path or an address, and what stands for its parameters."""
 
     place: Place
@@ -161,8 +145,7 @@ class Destination:
     parameters: tuple[tuple[str, Written], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Record):
     """One file. `clients` are the names in it; "" stands for the only one of a script that names none."""
 
     steps: tuple[Step, ...]

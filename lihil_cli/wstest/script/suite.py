@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import TextIO
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.wstest.network.handshake import Handshake
 from lihil_cli.wstest.network.loop import Loop
 from lihil_cli.wstest.request import check_subprotocols
@@ -23,22 +23,20 @@ from lihil_cli.wstest.script.run import Connection, Run
 from lihil_cli.wstest.script.servers import Enter, Server
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(Record):
     """What machines get: a JUnit file, TAP on standard output instead of what people read."""
 
     junit: Path | None = None
     tap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Record):
     """How scripts are run. `handshake` is what every client begins with; `timeout_s` bounds all scripts together."""
 
-    handshake: Handshake = field(default_factory=Handshake)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    handshake: Handshake = Handshake()
+    environ: Mapping[str, str] = os.environ
     timeout_s: float | None = None
-    reports: Reports = field(default_factory=Reports)
+    reports: Reports = Reports()
 
 
 def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO) -> int:
@@ -102,12 +100,12 @@ def _with_headers(handshake: Handshake, headers: Sequence[tuple[str, str]]) -> H
     more: list[tuple[str, str]] = []
     for name, value in headers:
         if name == SUBPROTOCOLS:
-            handshake = replace(handshake, subprotocols=check_subprotocols([word.strip() for word in value.split(",")]))
+            handshake = handshake.but(subprotocols=check_subprotocols([word.strip() for word in value.split(",")]))
         elif name.lower() == "origin":
-            handshake = replace(handshake, origin=value)
+            handshake = handshake.but(origin=value)
         else:
             more.append((name, value))
-    return replace(handshake, headers=(*handshake.headers, *more))
+    return handshake.but(headers=(*handshake.headers, *more))
 
 
 def _teller(outcomes: list[Outcome], options: Options, stdout: TextIO) -> Callable[[Outcome], None]:

@@ -9,10 +9,10 @@ arrives, only on whether it does, and a script means the same over a socket and 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from lihil_cli.errors import CliError
+from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Difference, Message
 from lihil_cli.wstest.patterns.match import Match, match
 from lihil_cli.wstest.patterns.template import UnknownNameError
@@ -58,13 +58,11 @@ DEFAULT_TIMEOUT_S = 5.0
 TRANSCRIPT_LINES = 30
 
 
-@dataclass(frozen=True, slots=True)
-class _RoundBegins:
+class _RoundBegins(Record):
     """Stands before the steps of one round of `@repeat`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _RoundEnds:
+class _RoundEnds(Record):
     """Stands after them."""
 
 

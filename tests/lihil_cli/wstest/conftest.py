@@ -10,17 +10,17 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 
-from lihil_cli.wstest.app import Settings, hold_conversation
+from lihil_cli.wstest.app import hold_conversation
 from lihil_cli.wstest.network.connecting import Handshake
 from lihil_cli.wstest.network.target import Target
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options, Settings
 from lihil_cli.wstest.terminal import Streams
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ def talk(tmp_path: Path) -> Talk:
         address = Target(f"ws://127.0.0.1:{target}/path?x=1") if isinstance(target, int) else target
         out, err = io.BytesIO(), io.BytesIO()
         read, write = os.pipe()
-        given = replace(streams or Streams(read, None, None), stdout=stdout or out, stderr=stderr or err)
+        given = (streams or Streams(read, None, None)).but(stdout=stdout or out, stderr=stderr or err)
         watching = threading.Thread(target=watch or bool)
         watching.start()
         try:

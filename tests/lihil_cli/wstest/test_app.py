@@ -3,7 +3,6 @@ import io
 import os
 import signal
 import socket
-from dataclasses import replace
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -12,7 +11,7 @@ from websockets.http11 import Request
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network.connecting import Handshake, Tls
 from lihil_cli.wstest.network.target import Target
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers, Talk, accept
 
@@ -34,7 +33,7 @@ def test_a_greeting_is_printed_and_the_close_told(servers: Servers, talk: Talk) 
 
 
 def test_an_echo_in_a_pipe_is_exactly_what_went_in(servers: Servers, talk: Talk) -> None:
-    outcome = talk(servers.websocket(echo), stdin=b"hi\n\nlast", options=replace(PATIENT, limit=3))
+    outcome = talk(servers.websocket(echo), stdin=b"hi\n\nlast", options=PATIENT.but(limit=3))
     assert outcome == Outcome(0, "hi\n\nlast\n", "closed: 1000 (normal closure)\n")
 
 
@@ -42,7 +41,7 @@ def test_a_server_that_takes_its_time_to_accept_loses_nothing(servers: Servers, 
     async def think(connection: ServerConnection, request: Request) -> None:
         await asyncio.sleep(0.5)
 
-    options = replace(PATIENT, limit=1)
+    options = PATIENT.but(limit=1)
     outcome = talk(servers.websocket(echo, process_request=think), stdin=b"hi\n", options=options)
     assert outcome.out == "hi\n"
 
@@ -55,7 +54,7 @@ def test_more_than_any_buffer_holds_goes_through_and_comes_back(servers: Servers
             pipe.writelines(f"{line}\n".encode() for line in lines)
 
     read, write = os.pipe()
-    options = replace(PATIENT, limit=len(lines))
+    options = PATIENT.but(limit=len(lines))
     outcome = talk(servers.websocket(echo), streams=Streams(read, None, None), options=options, watch=feed)
     os.close(read)
     assert outcome.code == 0
@@ -68,7 +67,7 @@ def test_a_line_longer_than_a_read_is_one_message(servers: Servers, talk: Talk) 
             pipe.write(b"x" * 200_000 + b"\n")
 
     read, write = os.pipe()
-    options = replace(PATIENT, limit=1)
+    options = PATIENT.but(limit=1)
     outcome = talk(servers.websocket(echo), streams=Streams(read, None, None), options=options, watch=feed)
     os.close(read)
     assert outcome.out == "x" * 200_000 + "\n"
@@ -81,7 +80,7 @@ def test_a_timeout_far_away_does_not_keep_a_silent_conversation(servers: Servers
 
 def test_messages_given_as_options_go_first(servers: Servers, talk: Talk) -> None:
     outcome = talk(
-        servers.websocket(echo), stdin=b"third\n", options=replace(PATIENT, messages=("first", "second"), limit=3)
+        servers.websocket(echo), stdin=b"third\n", options=PATIENT.but(messages=("first", "second"), limit=3)
     )
     assert outcome.out == "first\nsecond\nthird\n"
 

@@ -7,12 +7,11 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.app import Settings
 from lihil_cli.wstest.echo import hold_echo
 from lihil_cli.wstest.network.handshake import Handshake
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.place.locate import Located
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options, Settings
 from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers, accept
 

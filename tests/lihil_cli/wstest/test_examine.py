@@ -1,6 +1,5 @@
 import io
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,13 +7,12 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.app import Settings
 from lihil_cli.wstest.examine import list_routes, route_lines, show_handshake
 from lihil_cli.wstest.network.handshake import Handshake
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.place.locate import Located
 from lihil_cli.wstest.place.schema import Param, Route, Schema
-from lihil_cli.wstest.session import Options
+from lihil_cli.wstest.settings import Options, Settings
 from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers
 from tests.lihil_cli.wstest.test_opening import at_dev_server
@@ -30,7 +28,7 @@ def shown(port: int, *, is_verbose: bool = False) -> Outcome:
     out, err = io.BytesIO(), io.BytesIO()
     target = Target(f"ws://127.0.0.1:{port}/chat")
     settings = Settings(target, SECRETS, Options(), Path(), is_verbose=is_verbose)
-    settings = replace(settings, place=Located(target, "as named"))
+    settings = settings.but(place=Located(target, "as named"))
     code = show_handshake(settings, Streams(None, out, err))
     return Outcome(code, out.getvalue().decode(), err.getvalue().decode())
 

@@ -29,11 +29,11 @@ from lihil_cli.wstest.session import (
     CLOSE_WAIT_S,
     LINGER_FOR_EXPECTED_S,
     LINGER_S,
-    Options,
     Session,
     State,
     describe_close,
 )
+from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep
 
 PIPE = Options()

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,9 +163,9 @@ def test_both_sides_show_certificates_and_the_name_can_be_another(secure_port: i
     target = Target(f"wss://127.0.0.1:{secure_port}/")
     assert meet(target, Handshake(tls=tls)) == Closed(1000)
     with pytest.raises(CannotConnectError, match="is not trusted"):
-        meet(target, Handshake(tls=replace(tls, sni=None)))
+        meet(target, Handshake(tls=tls.but(sni=None)))
     with pytest.raises(CannotConnectError, match="is not trusted"):
-        meet(target, Handshake(tls=replace(tls, cacert=None)))
+        meet(target, Handshake(tls=tls.but(cacert=None)))
 
 
 @pytest.mark.parametrize("option", ["cacert", "cert"])

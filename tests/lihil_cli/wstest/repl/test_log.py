@@ -28,7 +28,7 @@ def test_a_large_message_comes_back_as_it_was() -> None:
 
 
 def test_of_what_has_become_too_much_the_oldest_is_forgotten() -> None:
-    log = Log(file_bytes=100)
+    log = Log(memory=100, file_bytes=100)
     steps = [log.keep("recv", "ws", f"{number:50}", 0.0) for number in range(10)]
     kept = [log.payload(step) is not None for step in steps]
     assert kept == [False] * 6 + [True] * 4
