@@ -1,8 +1,8 @@
 """The shell around the verdict: opens the connections of a script, carries messages both ways, and keeps time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias
 
 from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, RefusedError, Response
 from lihil_cli.wstest.refusal import refusal_lines
@@ -22,6 +22,7 @@ from lihil_cli.wstest.script.occurrences import (
 )
 from lihil_cli.wstest.script.steps import Script
 from lihil_cli.wstest.script.verdict import Verdict
+from lihil_cli.wstest.tasks import Tasks
 
 _INTERNAL_ERROR = 1011  # RFC 6455, section 7.4.1
 CLOSE_WAIT_S = 1.0
@@ -62,8 +63,8 @@ class Run:
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
         self._connections: dict[str, Connection] = {}
         self._opened: list[Connection] = []
-        self._readers: set[asyncio.Task[None]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._readers = Tasks(self._ended)
+        self._tasks = Tasks(self._ended)
         self._moved = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -84,7 +85,7 @@ class Run:
 
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
-            self._spawn(self._perform(action), self._tasks)
+            self._tasks.start(self._perform(action))
         self._moved.set()
         if self.verdict.ending is not None and not self._ended.done():
             self._ended.set_result(self.verdict.ending)
@@ -127,7 +128,7 @@ class Run:
             await connection.send(action.payload)
             self._feed(WentOut(action.client))
         else:
-            self._spawn(self._close(connection, action), self._tasks)
+            self._tasks.start(self._close(connection, action))
             self._feed(WentOut(action.client))
 
     async def _close(self, connection: Connection, action: Shut) -> None:
@@ -146,37 +147,21 @@ class Run:
             self._connections[action.client] = connection
             self._opened.append(connection)
             self._feed(Opened(action.client))
-            self._spawn(self._read(action.client, connection), self._readers)
+            self._readers.start(self._read(action.client, connection))
 
     # The end
 
     async def _part(self) -> None:
         """Close what is still open, and give the server a moment to answer."""
         for client, connection in self._connections.items():
-            self._spawn(self._close(connection, Shut(client, 1000, "")), self._tasks)
-        if self._readers:
-            await asyncio.wait(self._readers, timeout=CLOSE_WAIT_S)
+            self._tasks.start(self._close(connection, Shut(client, 1000, "")))
+        await self._readers.wait(CLOSE_WAIT_S)
 
     async def _tear_down(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        left = [*self._tasks, *self._readers]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(self._tasks.cancel(), self._readers.cancel())
         await asyncio.gather(*(connection.drop() for connection in self._opened))
-
-    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-        task = self._loop.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(lambda done: self._settle(done, tasks))
-
-    def _settle(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
-        """Forget a task that is done; one that failed is a bug of ours, and ends the run with it."""
-        tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._ended.done():
-            self._ended.set_exception(error)
 
 
 def _refused(client: str, error: RefusedError) -> Refused:
