@@ -31,14 +31,18 @@ Target: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="TARGET",
-        help="A path such as /chat?room=1 (or without the slash), :PORT/path, HOST/path, unix:/SOCK:/path, or a URL; "
-        "or .wst scripts.",
+        help="A path such as /chat?room=1 (or without the slash), the name of a route's handler, :PORT/path, "
+        "HOST/path, unix:/SOCK:/path, or a URL; or .wst scripts.",
         show_default=False,
     ),
 ]
 Items: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ITEM...", help="name==value for the query, Name:value for a header.", show_default=False),
+    typer.Argument(
+        metavar="ITEM...",
+        help="name==value for a named route's path and the query, Name:value for a header.",
+        show_default=False,
+    ),
 ]
 
 App: TypeAlias = Annotated[
