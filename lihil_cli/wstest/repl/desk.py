@@ -151,7 +151,12 @@ class Desk:
         peer.next_target = None
         if target:
             peer.move(target)
-        return [Connect(peer.name, target, like)]
+        return [Connect(peer.name, target, like, self.headers_of(peer))]
+
+    def headers_of(self, peer: Peer) -> tuple[tuple[str, str], ...]:
+        """What the handshake carries: the connection's own headers, and those of the command line it has no own for."""
+        own = {name.lower() for name, _ in peer.headers}
+        return (*((name, value) for name, value in self.setup.headers if name.lower() not in own), *peer.headers)
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:
         """Start the closing handshake."""

@@ -29,7 +29,13 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
     peer.open(event.about, now)
     peer.target = event.about.url
     about = event.about
-    desk.step("open", peer.name, now, detail=about.url, subprotocol=about.subprotocol, seconds=about.connect_s)
+    desk.step(
+        *("open", peer.name, now),
+        detail=about.url,
+        subprotocol=about.subprotocol,
+        seconds=about.connect_s,
+        headers=desk.headers_of(peer),
+    )
     # What was given on the command line belongs to the connection that the command line asked for.
     for message in desk.setup.messages if peer.name == FIRST_PEER else ():
         typed = message if isinstance(message, str) else f"/hex {message.hex(' ')}"

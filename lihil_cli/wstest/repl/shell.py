@@ -352,7 +352,9 @@ class _Shell:
         except CliError as error:
             self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
             return
-        handshake = self._visit.handshake.but(ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
+        handshake = self._visit.handshake.but(
+            headers=action.headers, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S
+        )
         attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
         attempt.trace(on=self._is_tracing)
         interval_s = self._visit.handshake.ping_interval_s

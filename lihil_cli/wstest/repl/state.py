@@ -12,7 +12,6 @@ from lihil_cli.wstest.repl.desk import Desk, Job, Setup
 from lihil_cli.wstest.repl.events import (
     Action,
     Closed,
-    Connect,
     Display,
     Drop,
     Event,
@@ -53,7 +52,7 @@ class Repl:
         """What to do first."""
         setup = self._desk.setup
         about = f"   ({setup.about})" if setup.about else ""
-        return [Display(Note(f"{setup.target}{about}", "go")), Connect(self._desk.current)]
+        return [Display(Note(f"{setup.target}{about}", "go")), *self._desk.connect(self._desk.peer)]
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; none after Leave."""
