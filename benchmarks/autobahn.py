@@ -26,7 +26,7 @@ from typing import Any, Final
 import uvicorn
 
 from lihil.rfc6455.connection import Connection
-from lihil.server import ws_protocol
+from lihil.server import opening, ws_protocol
 
 SUITE: Final = "autobahntestsuite==25.10.1"
 HERE: Final = "127.0.0.1"
@@ -168,7 +168,7 @@ async def wstest(
 
 async def run_server_role(python: Path, folder: Path, spec: dict[str, Any]) -> None:
     """An echo on uvicorn, with the protocol class that `lihil run` uses, and the suite's client against it."""
-    ws_protocol.Connection = partial(Connection, max_fragments=MAX_FRAGMENTS)  # type: ignore[attr-defined, assignment]
+    opening.Connection = partial(Connection, max_fragments=MAX_FRAGMENTS)  # type: ignore[attr-defined, assignment]
     listener = socket.create_server((HERE, 0))
     config = uvicorn.Config(echo, ws=ws_protocol.WebSocketProtocol, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)

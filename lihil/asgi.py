@@ -79,8 +79,8 @@ class DirectTransport(Protocol):
     def listen(self, on_message: Callable[[str | bytes], None]) -> None:
         """From now on call `on_message` for each message as it is read; `receive` gives only the disconnect.
 
-        Messages that wait already are delivered first. Reading stops while the peer does not take what is sent. An
-        exception of `on_message` ends the connection with 1011.
+        Messages that wait already are delivered first. Reading stops while the peer does not take what is sent.
+        `on_message` must not raise: nobody would tell the peer why its connection ends.
         """
 
     def send_now(self, payload: str | bytes) -> bool:

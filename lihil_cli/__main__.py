@@ -17,15 +17,25 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments[:1] == ["run"] and "--reload" in arguments:
-        from lihil_cli.devserver.children import give_head_start
+    if arguments[:1] == ["run"]:
+        _be_quiet_about_interrupts()
+        if "--reload" in arguments:
+            from lihil_cli.devserver.children import give_head_start
 
-        give_head_start()
+            give_head_start()
     from lihil_cli.loading import no_collection
 
     with no_collection():
         from lihil_cli.main import run
     return run(arguments)
+
+
+def _be_quiet_about_interrupts() -> None:
+    """Until the command heeds it, Ctrl-C just ends the process: an exception may come out anywhere in an import."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

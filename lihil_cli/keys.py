@@ -17,7 +17,8 @@ _NO = ("0", "false", "no", "off")
 class Key(Record):
     """One key. `read` makes a value of an environment variable's text; what it cannot read stays as it is, and fails.
 
-    A path is relative to the working folder, or to the folder of the file in which it stands.
+    A path is relative to the working folder, or to the folder of the file in which it stands. Where there may be many
+    the value is a tuple of them.
     """
 
     default: object
@@ -25,6 +26,7 @@ class Key(Record):
     accepts: Callable[[object], bool]
     read: Callable[[str], object] = str
     is_path: bool = False
+    is_many: bool = False
     is_secret: bool = False
 
 
@@ -50,6 +52,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and "\0" not in value
 
 
+def _are_texts(value: object) -> bool:
+    return _is_text(value) or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _read_list(text: str) -> object:
+    return [word.strip() for word in text.split(",")]
+
+
 def _is_switch(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -60,6 +70,10 @@ def _is_number(low: int, high: int) -> Callable[[object], bool]:
 
 def _is_seconds(low: float, high: float) -> Callable[[object], bool]:
     return lambda value: type(value) in {int, float} and low <= value <= high  # type: ignore[operator]
+
+
+def _is_bound(value: object) -> bool:
+    return value is not False and (value == 0 or _is_seconds(1, 3600)(value))
 
 
 def _is_mode(value: object) -> bool:
@@ -96,18 +110,21 @@ KEYS: Final[Mapping[str, Key]] = {
     "workers": Key(1, "a whole number from 1 to 256", _is_number(1, 256), _read_number),
     "drain": Key(8.0, "seconds from 0 to 3600", _is_seconds(0, 3600), _read_seconds),
     "start_timeout": Key(60.0, "seconds from 0.1 to 3600", _is_seconds(0.1, 3600), _read_seconds),
+    "hang_timeout": Key(30.0, "seconds from 1 to 3600, or 0", _is_bound, _read_seconds),
     "tls_cert": _file("cert.pem"),
     "tls_key": _file("key.pem"),
     "tls_key_password": Key(None, "a text", _is_text, is_secret=True),
     "proxy_headers": Key(False, _SWITCH, _is_switch, _read_switch),
     "forwarded_allow_ips": Key(LOCAL, "addresses and networks such as '10.0.0.0/8,unix', or '*'", _are_proxies),
     "root_path": Key("", "a path such as '/api', without a slash at its end", _is_root_path),
-    "env_file": _file(".env"),
+    "env_file": Key((), "paths such as '.env'", _are_texts, _read_list, is_path=True, is_many=True),
     "log_level": Key("info", f"one of {', '.join(LOG_LEVELS)}", LOG_LEVELS.__contains__, str.lower),
     "access_log": Key(True, _SWITCH, _is_switch, _read_switch),
 }
 
 
-def as_path(value: object, folder: Path) -> Path:
-    """What a path key holds: absolute, from `folder` if need be."""
-    return folder / Path(str(value)).expanduser()
+def as_held(law: Key, value: object, folder: Path) -> object:
+    """What a key holds for an accepted value: paths absolute, from `folder` if need be, and many as a tuple."""
+    values = value if isinstance(value, list) else [value]
+    held = tuple(folder / Path(str(each)).expanduser() if law.is_path else each for each in values)
+    return held if law.is_many else held[0]

@@ -12,9 +12,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from lihil_cli.envfile import read_env_file
+from lihil_cli.envfile import read_env_files
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.keys import KEYS, LOG_LEVELS, Key, as_path
+from lihil_cli.keys import KEYS, LOG_LEVELS, Key, as_held
 
 __all__ = ["LOG_LEVELS", "Rank", "Setting", "Settings", "find_project_file", "resolve_settings"]
 
@@ -58,13 +58,14 @@ class Settings:
     workers: Setting[int]
     drain: Setting[float]
     start_timeout: Setting[float]
+    hang_timeout: Setting[float]
     tls_cert: Setting[Path | None]
     tls_key: Setting[Path | None]
     tls_key_password: Setting[str | None]
     proxy_headers: Setting[bool]
     forwarded_allow_ips: Setting[str]
     root_path: Setting[str]
-    env_file: Setting[Path | None]
+    env_file: Setting[tuple[Path, ...]]
     log_level: Setting[str]
     access_log: Setting[bool]
 
@@ -77,7 +78,7 @@ class Settings:
 def resolve_settings(
     flags: Mapping[str, object] | None = None, *, start: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Settle every key; a flag that is None counts as not given.
+    """Settle every key; a flag that is None or an empty list counts as not given.
 
     Raises CliError for an unknown key, a value of the wrong kind, a pyproject.toml that is not TOML, or an env file
     that cannot be read.
@@ -86,9 +87,7 @@ def resolve_settings(
     file = find_project_file(here)
     sources = _Sources(flags or {}, environ, here, _read_table(file) if file else {}, file)
     found: Setting[Any] = sources.settle("env_file")
-    if found.value is not None:
-        sources.env_file = found.value
-        sources.variables = read_env_file(found.value)
+    sources.variables = read_env_files(found.value)
     settled: dict[str, Setting[Any]] = {key: sources.settle(key) for key in KEYS}
     return Settings(root=file.parent if file else here, **{**settled, "env_file": found})
 
@@ -112,19 +111,18 @@ class _Sources:
     here: Path
     table: Mapping[str, object]
     project: Path | None
-    env_file: Path | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
 
     def settle(self, key: str) -> Setting[Any]:
         law, variable = KEYS[key], f"LIHIL_{key.upper()}"
-        if self.flags.get(key) is not None:
+        if self.flags.get(key) not in (None, []):
             flag = "APP" if key == "app" else f"--{key.replace('_', '-')}"
             return _checked(law, self.flags[key], self.here, flag, flag, Rank.FLAG)
         if text := self.environ.get(variable):
             return _checked(law, law.read(text), self.here, variable, variable, Rank.ENVIRONMENT)
-        if self.env_file is not None and (text := self.variables.get(variable)):
-            name = f"{self.env_file}: {variable}"
-            return _checked(law, law.read(text), self.env_file.parent, str(self.env_file), name, Rank.ENV_FILE)
+        text, file = self.variables.get(variable, ("", self.here))
+        if text:
+            return _checked(law, law.read(text), file.parent, str(file), f"{file}: {variable}", Rank.ENV_FILE)
         if self.project is not None and key in self.table:
             name = f"{self.project}: {TABLE} {key}"
             return _checked(law, self.table[key], self.project.parent, str(self.project), name, Rank.PROJECT)
@@ -135,12 +133,14 @@ def _checked(law: Key, value: object, folder: Path, source: str, name: str, rank
     if not law.accepts(value):
         shown = "that" if law.is_secret else repr(value)
         raise CliError(f"{name} takes {law.takes}, not {shown}", code=ExitCode.USAGE)
-    return Setting(as_path(value, folder) if law.is_path else value, source, rank)
+    return Setting(as_held(law, value, folder), source, rank)
 
 
 def _shown(law: Key, value: object) -> object:
     if law.is_secret and value is not None:
         return "(secret)"
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 

@@ -14,11 +14,22 @@ def as_document(settings: Settings) -> str:
 
 def as_lines(settings: Settings) -> list[str]:
     """Name, value and source in columns."""
-    rows = [(name, "-" if value is None else _plain(value), source) for name, value, source in settings.listed()]
+    rows = [(name, as_text(value), source) for name, value, source in settings.listed()]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{name:{widths[0]}}  {value:{widths[1]}}  {source}" for name, value, source in rows]
     return [escape_terminal(line, keep_newlines=False) for line in lines]
 
 
-def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+def as_text(value: object) -> str:
+    """One value as it is listed."""
+    match value:
+        case None | []:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

@@ -79,10 +79,6 @@ class Signature:
     message: ParamSpec | None = None
     messages: MessageTypes | None = None
 
-    @property
-    def needs_body(self) -> bool:
-        return any(spec.source == BODY for spec in self.specs)
-
 
 def bind(
     handler: Callable[..., Any],

@@ -96,10 +96,10 @@ class Broadcaster:
         behind = []
         prepared = Prepared.of(_payload(message), self._key(message))
         hash(prepared.key)
-        for ws, outbox in tuple(self._outboxes.items()):
-            if ws not in exclude and not outbox.offer(prepared):
+        for outbox in tuple(self._outboxes.values()):
+            if outbox.ws not in exclude and not outbox.offer(prepared):
                 if outbox.has_overflowed:
-                    self._turn_out(ws)
+                    self._turn_out(outbox.ws)
                 elif outbox.is_behind:
                     behind.append(outbox)
         await asyncio.sleep(0)  # transports write when the loop turns: a tight loop of sends must not starve them

@@ -71,15 +71,15 @@ class Outbox:
         "_leave",
         "_limits",
         "_queue",
-        "_ws",
         "has_overflowed",
         "is_given_up",
         "taken",
         "task",
+        "ws",
     )
 
     def __init__(self, ws: WebSocket, limits: Limits, counts: Counts, leave: Callable[[WebSocket], None]) -> None:
-        self._ws = ws
+        self.ws: WebSocket = ws
         self._limits = limits
         self._counts = counts
         self._leave = leave
@@ -116,7 +116,7 @@ class Outbox:
                     self._counts.sent += 1
                     return True
             except OSError:
-                self._leave(self._ws)
+                self._leave(self.ws)
                 return True
         if self._limits.when_full is WhenFull.LATEST and message.key in self._queue:
             self._drop(message.key)
@@ -162,10 +162,10 @@ class Outbox:
             while self._queue:
                 await (self._send_first() if self._direct is None else self._write_first(self._direct))
         except (WebSocketDisconnect, WebSocketStateError, OSError):
-            self._leave(self._ws)
+            self._leave(self.ws)
         except Exception as exc:  # what another server raises for a closed socket is not said anywhere
             logger.warning("a WebSocket leaves its room: it cannot be sent to", exc_info=exc)
-            self._leave(self._ws)
+            self._leave(self.ws)
         finally:
             self.task = None
             self.is_given_up = False
@@ -179,9 +179,9 @@ class Outbox:
     async def _send_first(self) -> None:
         message = self._take_first()
         if isinstance(message.payload, str):
-            await self._ws.send_text(message.payload)
+            await self.ws.send_text(message.payload)
         else:
-            await self._ws.send_bytes(message.payload)
+            await self.ws.send_bytes(message.payload)
 
     def _take_first(self) -> Prepared:
         _, message = self._queue.popitem(last=False)

@@ -149,11 +149,14 @@ async def _be_called(ws: WebSocket, direct: DirectTransport, answer: Answer) -> 
             except Exception as exc:
                 interruption.interrupt(exc)
                 return
-            if reply is not None:
-                try:
-                    send_now(reply)
-                except OSError:
-                    return  # the peer has gone, and `receive` tells so next
+            if reply is None:
+                return
+            try:
+                send_now(reply)
+            except OSError:
+                return  # the peer has gone, and `receive` tells so next
+            except Exception as exc:  # a reply that cannot be sent
+                interruption.interrupt(exc)
 
         # Middlewares and dependencies may have set context variables: a listener sees them on either way.
         context = copy_context()

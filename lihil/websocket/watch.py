@@ -13,8 +13,6 @@ from weakref import WeakKeyDictionary
 
 from lihil.asgi import WS_DISCONNECT, Message, Receive
 
-TICK_S: Final = 0.25
-
 # How much is read for a handler that does not read by itself; beyond it the client feels back-pressure again, and its
 # leaving is noticed when the handler next receives or sends.
 MAX_MESSAGES: Final = 32
@@ -105,8 +103,9 @@ class ReadAhead:
 class DisconnectWatch:
     """The timers over the connections whose handlers are running, one for each event loop that has any."""
 
-    def __init__(self, tick_s: float = TICK_S) -> None:
-        self._tick_s = tick_s
+    tick_s: float = 0.25  # how often it looks, in seconds
+
+    def __init__(self) -> None:
         self._rounds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rounds] = WeakKeyDictionary()
 
     def add(self, connection: Watched, on_disconnect: Callable[[], None]) -> Callable[[], None]:
@@ -117,7 +116,7 @@ class DisconnectWatch:
         loop = asyncio.get_running_loop()
         rounds = self._rounds.get(loop)
         if rounds is None:
-            rounds = self._rounds[loop] = _Rounds(self._tick_s)
+            rounds = self._rounds[loop] = _Rounds(self.tick_s)
         return rounds.add(connection, on_disconnect)
 
 

@@ -39,11 +39,10 @@ def routes(
 
 
 def _describe(settings: "Settings") -> "AppModel":
-    from lihil_cli.envfile import apply_env_file
+    from lihil_cli.envfile import apply_env_files
     from lihil_cli.loader import find_target, load_app
 
-    if settings.env_file.value is not None:
-        apply_env_file(settings.env_file.value)
+    apply_env_files(settings.env_file.value)
     target = find_target(settings.app.value, settings.root)
     loaded = load_app(target)  # first, so that an app which cannot be imported is reported as such
 

@@ -1,13 +1,11 @@
 """`lihil run`: serve an app, on one process, several, or one that follows the source files."""
 
-import signal
 from collections.abc import Mapping
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.keys import LOG_LEVELS, RELOAD_MODES
 from lihil_cli.settings import Settings, resolve_settings
 
@@ -34,6 +32,10 @@ def run(  # noqa: PLR0913 - one argument per option
     start_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a worker may take to serve (default: 60).")
     ] = None,
+    hang_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long one's event loop may stand still (default: 30; 0: for ever)."),
+    ] = None,
     tls_cert: Annotated[
         str | None,
         typer.Option("--tls-cert", "--ssl-certfile", metavar="FILE", help="Serve HTTPS and WSS: the PEM chain."),
@@ -55,7 +57,8 @@ def run(  # noqa: PLR0913 - one argument per option
         str | None, typer.Option(metavar="PATH", help="Below which path a proxy serves the app.")
     ] = None,
     env_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="NAME=value lines for what the environment lacks.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="NAME=value lines for what the environment lacks; of several the last wins."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help=f"{', '.join(LOG_LEVELS)} (default: info).")] = None,
     access_log: Annotated[bool | None, typer.Option(help="One line for each request (default: yes).")] = None,
@@ -83,11 +86,16 @@ def run(  # noqa: PLR0913 - one argument per option
     for name in ("show_settings", "as_json"):
         del flags[name]
     for name in ("log_level", "reload_mode"):
-        flags[name] = flags[name].lower() if flags[name] else None
+        flags[name] = None if flags[name] is None else str(flags[name]).lower()
     settings = resolve_settings(flags)
     if as_json and not show_settings:
         raise CliError("--json belongs to --show-settings", code=ExitCode.USAGE)
-    raise typer.Exit(_show(settings, as_json=as_json) if show_settings else _serve(settings, flags))
+    if show_settings:
+        raise typer.Exit(_show(settings, as_json=as_json))
+    _check(settings)
+    from lihil_cli.serving.ending import leave
+
+    leave(_serve(settings, flags))
 
 
 def _show(settings: Settings, *, as_json: bool) -> ExitCode:
@@ -98,24 +106,17 @@ def _show(settings: Settings, *, as_json: bool) -> ExitCode:
 
 
 def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
-    _check(settings)
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        if settings.reload.value:
-            from lihil_cli.devserver.start import serve_code_that_changes
+    from lihil_cli.serving.ending import Orders, heed_signals
 
-            return serve_code_that_changes(settings, flags)
-        from lihil_cli.production.start import serve_code_as_it_is
+    orders = Orders()
+    heed_signals(orders)
+    if settings.reload.value:
+        from lihil_cli.devserver.start import serve_code_that_changes
 
-        return serve_code_as_it_is(settings)
-    except Terminated:
-        return ExitCode.TERMINATED
-    except KeyboardInterrupt:
-        return ExitCode.OK  # Ctrl-C is how a server is meant to end
+        return serve_code_that_changes(settings, flags)
+    from lihil_cli.production.start import serve_code_as_it_is
 
-
-def _raise_terminated(signum: int, frame: FrameType | None) -> None:
-    raise Terminated
+    return serve_code_as_it_is(settings, flags, orders)
 
 
 def _check(settings: Settings) -> None:

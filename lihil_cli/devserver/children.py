@@ -72,6 +72,9 @@ def give_head_start() -> None:
     global _head_start
     if hasattr(os, "posix_spawn") and sys.platform == "linux":
         _head_start = start_child("zygote")
+        from lihil_cli.serving.hard_end import at_hard_end  # now that it is on its way
+
+        at_hard_end(_head_start[0].kill)
 
 
 def take_zygote() -> tuple[Child, socket.socket]:

@@ -30,7 +30,7 @@ from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.serving import Service
 from lihil_cli.devserver.sockets import WatchedWebSocket
-from lihil_cli.envfile import apply_env_file
+from lihil_cli.envfile import apply_env_files
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
 from lihil_cli.proxies import parse_proxies
@@ -56,8 +56,7 @@ class Prepared:
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
         self.dev = DevApp(self.watched, plan.target.root, plan.token)
-        if plan.env_file is not None:
-            apply_env_file(Path(plan.env_file))
+        apply_env_files([Path(file) for file in plan.env_files])
         self.config: Config = make_config(
             self.dev if plan.proxies is None else ForwardedApp(self.dev, parse_proxies(plan.proxies)),
             ws=WatchedWebSocket,

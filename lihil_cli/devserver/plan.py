@@ -25,7 +25,7 @@ class DevPlan:
     argv: tuple[str, ...]
     certificate: tuple[str, str | None, str] | None = None
     proxies: str | None = None
-    env_file: str | None = None
+    env_files: tuple[str, ...] = ()
     root_path: str = ""
     access_log: bool = True
 
@@ -43,6 +43,7 @@ def read_plan(message: Message) -> DevPlan:
     values = {
         "target": Target(target["module"], target["attribute"], Path(target["root"])),
         "argv": tuple(message["argv"]),
+        "env_files": tuple(message["env_files"]),
         "certificate": None if certificate is None else tuple(certificate),
     }
     return DevPlan(**{**message, **values})
@@ -65,7 +66,7 @@ def plan_for(settings: Settings, token: str) -> DevPlan:
         tuple(sys.argv),
         certificate=None if chain is None else (str(chain), None if key is None else str(key), password),
         proxies=settings.forwarded_allow_ips.value if settings.proxy_headers.value else None,
-        env_file=None if settings.env_file.value is None else str(settings.env_file.value),
+        env_files=tuple(map(str, settings.env_file.value)),
         root_path=settings.root_path.value,
         access_log=settings.access_log.value,
     )

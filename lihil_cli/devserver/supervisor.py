@@ -109,8 +109,7 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
-        env_file = self._nursery.plan.env_file
-        if env_file is not None:  # whatever its name is
+        for env_file in self._nursery.plan.env_files:  # whatever its name is
             self._ledger.inherited.add(env_file)
             for source in self._sources:
                 source.follow(os.path.dirname(env_file))

@@ -8,15 +8,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import TypeAlias
 
-from lihil_cli.errors import ExitCode
-from lihil_cli.production.supervisor import (
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.production.events import (
     Action,
+    Alive,
     Announce,
     Ask,
     Ended,
@@ -25,39 +26,50 @@ from lihil_cli.production.supervisor import (
     Kill,
     Limits,
     NotStarted,
-    Ready,
+    Probe,
     Restart,
     Say,
     Start,
     Started,
     Stop,
-    Supervisor,
     Tick,
 )
-from lihil_cli.production.worker import run_worker
-from lihil_cli.serving.interrupts import interrupts_held
+from lihil_cli.production.supervisor import Supervisor
+from lihil_cli.production.vitals import is_stopped
+from lihil_cli.production.worker import PROBE, run_worker
+from lihil_cli.serving.ending import SIGNALS, code_after, ignore_signal, interrupts_held
 from lihil_cli.serving.orders import Order
 from lihil_cli.serving.report import Place, say, show_banner
 from lihil_cli.serving.server import Plan
 
 KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL  # Windows ends a process at once for either
 
-Events: TypeAlias = "SimpleQueue[Event]"
+Renew: TypeAlias = Callable[[], tuple[Plan, Limits]]
 
 
-def serve_pool(plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """SIGHUP has come, and means a restart."""
+
+
+Events: TypeAlias = "SimpleQueue[Event | Hangup]"
+
+
+def serve_pool(plan: Plan, limits: Limits, listener: socket.socket, place: Place, renew: Renew) -> ExitCode:
     """Keep a pool of processes serving until a signal; SIGHUP restarts them one after the other.
 
+    Before that it asks `renew` how to go on; where that raises CliError, nobody is restarted.
     Returns 0 after SIGINT and 143 after SIGTERM, 1 when the app cannot be served (its worker has said why).
     """
-    return _Pool(plan, listener, place, limits).run()
+    return _Pool(plan, limits, listener, place, renew).run()
 
 
 class _Pool:
-    def __init__(self, plan: Plan, listener: socket.socket, place: Place, limits: Limits) -> None:
+    def __init__(self, plan: Plan, limits: Limits, listener: socket.socket, place: Place, renew: Renew) -> None:
         self._plan = plan
         self._listener = listener
         self._place = place
+        self._renew = renew
         self._supervisor = Supervisor(limits)
         self._events: Events = SimpleQueue()
         self._crew: dict[int, WorkerProcess] = {}
@@ -65,17 +77,22 @@ class _Pool:
         self._outcome: ExitCode | None = None
         self._signal = 0  # the first that asked for the end
         self._has_terminal = _can_open_terminal()
+        self._outlives_terminal = _is_ignored("SIGHUP")  # as under nohup
 
     def run(self) -> ExitCode:
         with self._signals_heard():
             self._actions.extend(self._supervisor.begin())
             self._act()
             while self._outcome is None:
-                self._hear(self._next_event())
+                event = self._next_event()
+                if isinstance(event, Hangup):
+                    self._restart()
+                else:
+                    self._hear(event)
                 self._act()
         return self._outcome
 
-    def _next_event(self) -> Event:
+    def _next_event(self) -> Event | Hangup:
         due = self._supervisor.due
         try:
             return self._events.get(timeout=None if due is None else max(due - time.monotonic(), 0))
@@ -86,6 +103,14 @@ class _Pool:
         if isinstance(event, Ended):
             self._crew.pop(event.pid, None)
         self._actions.extend(self._supervisor.handle(event, time.monotonic()))
+
+    def _restart(self) -> None:
+        try:
+            self._plan, limits = self._renew()
+        except CliError as error:
+            say(f"{error.text}\nnobody is restarted")
+        else:
+            self._hear(Restart(limits))
 
     def _act(self) -> None:
         while self._actions:
@@ -99,12 +124,14 @@ class _Pool:
                 self._crew[pid].ask(way)
             case Kill(pid):
                 self._crew[pid].kill()
+            case Probe(pid):
+                self._crew[pid].probe()
             case Say(text):
                 say(text)
             case Announce(notes):
                 show_banner(self._place, notes)
             case Finish(failed):
-                self._outcome = ExitCode.FAILED if failed else self._code
+                self._outcome = ExitCode.FAILED if failed else code_after(self._signal)
 
     def _start(self) -> Event:
         try:
@@ -116,18 +143,16 @@ class _Pool:
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
-        """While open, signals arrive as events.
+        """While open, signals arrive as events; behind it they mean nothing any more.
 
         By way of a thread, because a main thread that is just about to wait does not notice one; a byte in a socket
         is noticed always.
         """
-        heard = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGHUP"):
-            heard.append(signal.SIGHUP)
         near, far = socket.socketpair()
         with near, far:
             far.setblocking(False)
-            before = {signum: signal.signal(signum, _ignore) for signum in heard}
+            for signum in SIGNALS:
+                signal.signal(signum, ignore_signal)
             wakeup = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
             thread = threading.Thread(target=self._hear_signals, args=(near,), daemon=True)
             thread.start()
@@ -135,8 +160,6 @@ class _Pool:
                 yield
             finally:
                 signal.set_wakeup_fd(wakeup)
-                for signum, handler in before.items():
-                    signal.signal(signum, handler)
                 far.close()
                 thread.join()
 
@@ -146,20 +169,16 @@ class _Pool:
                 self._hear_signal(signum)
 
     def _hear_signal(self, signum: int) -> None:
-        if signum in {signal.SIGINT, signal.SIGTERM} or (self._has_terminal and not _can_open_terminal()):
+        if signum != getattr(signal, "SIGHUP", None):
             self._signal = self._signal or signum
             self._events.put(Stop(hurried=signum == signal.SIGINT))
+        elif self._has_terminal and not _can_open_terminal():
+            self._has_terminal = False
+            if not self._outlives_terminal:
+                self._signal = self._signal or signum
+                self._events.put(Stop(hurried=False))
         else:
-            self._events.put(Restart())
-
-    @property
-    def _code(self) -> ExitCode:
-        """Ctrl-C is how a server is meant to end."""
-        return ExitCode.OK if self._signal == signal.SIGINT else ExitCode.TERMINATED
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """A handler, where SIG_IGN would be inherited by the processes that are started."""
+            self._events.put(Hangup())
 
 
 def _can_open_terminal() -> bool:
@@ -169,6 +188,10 @@ def _can_open_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_ignored(name: str) -> bool:
+    return hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN
 
 
 class WorkerProcess:
@@ -182,27 +205,32 @@ class WorkerProcess:
             self._process.start()
         far_end.close()  # only the worker holds it now, so that its end is heard here
         self.pid: int = self._process.pid or 0
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        self._events = events
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def _listen(self, events: Events) -> None:
+    def _listen(self) -> None:
+        events = self._events
         with suppress(EOFError, OSError):
             while True:
-                events.put(Ready(self.pid, self._link.recv()))
+                events.put(self._link.recv())
         # Only this thread waits for the process: of two that do, one finds it gone and never learns how it ended.
         self._process.join()
-        events.put(Ended(self.pid, ending(self._process.exitcode or 0)))
+        events.put(Ended(self.pid, self._process.exitcode or 0))
 
     def ask(self, order: Order) -> None:
         """Ask the worker to end; one that has ended already does not mind."""
         with suppress(OSError):
             self._link.send(order.value)
 
+    def probe(self) -> None:
+        """Ask for a sign of life; one that somebody has stopped cannot give it, and is not to blame."""
+        if is_stopped(self.pid):
+            self._events.put(Alive(self.pid))
+            return
+        with suppress(OSError):
+            self._link.send(PROBE)
+
     def kill(self) -> None:
         """End the worker without asking."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, KILL)
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
-    return f"by signal {-code}" if code < 0 else f"with exit code {code}"

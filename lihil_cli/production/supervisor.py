@@ -8,13 +8,37 @@ worker that serves, or one that starts, or waits for its turn:
 
 A place whose worker dies young again and again waits longer each time. A restart gives each place a second worker, and
 ends the first once that one is ready; so the pool never serves with fewer than it has. If the second one cannot start,
-the restart ends there and the first ones go on.
+the restart ends there and the first ones go on. A worker that serves and does not turn its event loop any more is
+killed, and so replaced.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
+from lihil_cli.errors import ExitCode
+from lihil_cli.production.events import (
+    Action,
+    Alive,
+    Announce,
+    Ask,
+    Debugged,
+    Ended,
+    Event,
+    Finish,
+    Kill,
+    Limits,
+    NotStarted,
+    Probe,
+    Ready,
+    Restart,
+    Say,
+    Standing,
+    Start,
+    Started,
+    Stop,
+)
+from lihil_cli.production.pulse import Pulse, first_pulse
 from lihil_cli.serving.orders import Order
 
 YOUNG_S: Final = 10.0
@@ -30,121 +54,13 @@ UNREADY_S: Final = 0.5
 """What one that does not serve yet may take to end: it has nobody to say goodbye to."""
 
 
-# What happens
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The process that a Start asked for, by its process id."""
-
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotStarted:
-    """The process that a Start asked for could not be made."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Worker `pid` accepts connections; `notes` are its lines for the banner."""
-
-    pid: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Worker `pid` is gone; `how` says it in words."""
-
-    pid: int
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The pool is to end: at leisure, or in a hurry; whoever hurries it twice does not wait any more."""
-
-    hurried: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Every worker is to be replaced by one with new code, certificates and environment, one after the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed."""
-
-
-Event: TypeAlias = Started | NotStarted | Ready | Ended | Stop | Restart | Tick
-
-
-# What to do
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start one process and answer with Started or NotStarted, before anything else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask worker `pid` to end in this way."""
-
-    pid: int
-    way: Order
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """End worker `pid` without asking."""
-
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """One line for the operator."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """The first worker serves: show the banner with these lines."""
-
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Nothing is left: end, as one that was stopped or as one that failed."""
-
-    failed: bool
-
-
-Action: TypeAlias = Start | Ask | Kill | Say | Announce | Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many workers, and the seconds they have: to become ready, and to end once they are asked to."""
-
-    workers: int
-    start_s: float
-    end_s: float
-
-
 @dataclass(slots=True)
 class _Worker:
     since: float  # started, or ready
     deadline: float | None  # to be ready, or to be gone; None while it serves
     is_ready: bool = False
     is_leaving: bool = False
+    pulse: Pulse | None = None  # while it serves
 
 
 @dataclass(slots=True)
@@ -160,6 +76,7 @@ class _Place:
 @dataclass(slots=True)
 class _Restart:
     waiting: list[int]  # the workers that are still to be replaced
+    places: int  # how many there are to be in the end
     again: bool = False
 
 
@@ -186,6 +103,7 @@ class Supervisor:
     def due(self) -> float | None:
         """When a Tick is needed; None where only an event can change anything."""
         times = [worker.deadline for worker in self._workers.values() if worker.deadline is not None]
+        times += [worker.pulse.due for worker in self._workers.values() if worker.pulse is not None]
         times += [place.due for place in self._places if place.due is not None]
         return min(times, default=None)
 
@@ -200,15 +118,17 @@ class Supervisor:
                 actions = self._take_not_started(reason, now)
             case Ready(pid, notes):
                 actions = self._take_ready(pid, notes, now)
-            case Ended(pid, how):
-                actions = self._take_ended(pid, how, now)
+            case Ended():
+                actions = self._take_ended(event, now)
+            case Alive(pid) | Standing(pid) | Debugged(pid):
+                actions = self._take_pulse(pid, event)
             case Stop(hurried):
                 actions = self._take_stop(hurried, now)
-            case Restart():
-                actions = self._take_restart()
+            case Restart(limits):
+                actions = self._take_restart(limits)
             case _:
                 actions = self._take_tick(now)
-        return [*actions, *self._go_on_restarting(), *self._finish()]
+        return [*actions, *self._go_on_restarting(now), *self._finish()]
 
     # A worker's life
 
@@ -243,11 +163,12 @@ class Supervisor:
         if worker is None or worker.is_leaving:
             return []
         worker.is_ready, worker.since, worker.deadline = True, now, None
+        worker.pulse = first_pulse(self._limits.hang_s, now)
         actions: list[Action] = []
         if not self._has_served:
             self._has_served = True
-            actions.append(Announce((f"{self._limits.workers} workers", *notes)))
-            for index in range(1, self._limits.workers):
+            actions.append(Announce((f"{len(self._places)} workers", *notes)))
+            for index in range(1, len(self._places)):
                 actions += self._start(index, "main")
         for place in self._places:
             if place.next == pid and place.main is not None:
@@ -255,7 +176,8 @@ class Supervisor:
                 place.main, place.next, place.failures = pid, None, 0
         return actions
 
-    def _take_ended(self, pid: int, how: str, now: float) -> list[Action]:
+    def _take_ended(self, ended: Ended, now: float) -> list[Action]:
+        pid, how = ended.pid, ended.how
         worker = self._workers.pop(pid, None)
         index = next((i for i, place in enumerate(self._places) if pid in {place.main, place.next}), None)
         if worker is None or index is None or self._is_ending:
@@ -268,7 +190,9 @@ class Supervisor:
         if place.main is not None:
             return [Say(f"worker {pid} ended {how}; the one to follow it is on its way")]
         if not self._has_served:
-            return self._fail()
+            # One that was killed has been told of, and one that cannot serve has said why.
+            is_explained = worker.deadline is None or ended.code == ExitCode.FAILED
+            return [*([] if is_explained else [Say(f"worker {pid} ended {how} before it served")]), *self._fail()]
         if worker.is_ready and now - worker.since >= YOUNG_S:
             place.failures = 0
         delay_s = self._postpone(index, now)
@@ -292,9 +216,10 @@ class Supervisor:
 
     # Restarting
 
-    def _take_restart(self) -> list[Action]:
+    def _take_restart(self, limits: Limits) -> list[Action]:
         if self._is_ending or not self._has_served:
             return []
+        self._limits = limits
         if self._restart is not None:
             self._restart.again = True
             return []
@@ -302,10 +227,11 @@ class Supervisor:
         return [Say("restarting the workers, one after the other")]
 
     def _plan_restart(self) -> _Restart:
-        """Everyone there is; one that starts may have read the old code already."""
-        return _Restart([place.main for place in self._places if place.main is not None])
+        """Everyone who is to be there in the end; one that starts may have read the old code already."""
+        staying = self._places[: self._limits.workers]
+        return _Restart([place.main for place in staying if place.main is not None], self._limits.workers)
 
-    def _go_on_restarting(self) -> list[Action]:
+    def _go_on_restarting(self, now: float) -> list[Action]:
         """The next worker's turn, once nobody starts and nobody leaves; one that has died meanwhile is followed."""
         restart = self._restart
         if restart is None or self._asked:
@@ -318,7 +244,16 @@ class Supervisor:
                 if place.main == former:
                     return self._start(index, "next")
         self._restart = self._plan_restart() if restart.again else None
-        return [Say("every worker is a new one"), *self._go_on_restarting()]
+        return [Say("every worker is a new one"), *self._resize(restart.places, now), *self._go_on_restarting(now)]
+
+    def _resize(self, count: int, now: float) -> list[Action]:
+        """As many places as that: new ones get their worker at once, and the workers of the others go."""
+        if count == len(self._places):
+            return []
+        surplus = self._places[count:]
+        self._places[count:] = [_Place(due=now) for _ in range(count - len(self._places))]
+        gone = self._ask([place.main for place in surplus if place.main is not None], Order.REPLACE, now)
+        return [Say(f"{count} workers from now on"), *gone, *self._start_due(now)]
 
     def _give_up_restart(self) -> list[Action]:
         self._restart = None
@@ -353,13 +288,13 @@ class Supervisor:
             worker = self._workers[pid]
             if not worker.is_leaving:
                 worker.deadline = now + (self._limits.end_s + KILL_MARGIN_S if worker.is_ready else UNREADY_S)
-                worker.is_leaving = True
+                worker.is_leaving, worker.pulse = True, None
             actions.append(Ask(pid, way))
         return actions
 
     def _kill(self, pids: Iterable[int]) -> list[Action]:
         for pid in pids:
-            self._workers[pid].deadline = None
+            self._workers[pid].deadline = self._workers[pid].pulse = None
         return [Kill(pid) for pid in pids]
 
     def _take_tick(self, now: float) -> list[Action]:
@@ -370,7 +305,29 @@ class Supervisor:
                 if not worker.is_leaving or worker.is_ready:
                     actions.append(Say(f"worker {pid} did not {wanted}; killed"))
                 actions += self._kill([pid])
+            if worker.pulse is not None and worker.pulse.due <= now:
+                actions += self._look_after(pid, worker.pulse, now)
         return actions + self._start_due(now)
+
+    def _look_after(self, pid: int, pulse: Pulse, now: float) -> list[Action]:
+        if pulse.take_look(now):
+            return [Probe(pid)]
+        place = f" and stands at {pulse.place}" if pulse.place else ""
+        text = f"worker {pid} has not turned its event loop for {pulse.bound_s:g} s (hang_timeout){place}; killed"
+        return [Say(text), *self._kill([pid])]
+
+    def _take_pulse(self, pid: int, event: Alive | Standing | Debugged) -> list[Action]:
+        worker = self._workers.get(pid)
+        if worker is None or worker.pulse is None:
+            return []
+        match event:
+            case Alive():
+                worker.pulse.hear()
+            case Standing(place=place):
+                worker.pulse.place = place
+            case _:
+                worker.pulse = None
+        return []
 
     def _finish(self) -> list[Action]:
         if not self._is_ending or self._workers or self._asked:

@@ -4,19 +4,36 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from typing import Final
+
+_LAST_ACTS_S: Final = 0.3  # together; what is written to a pipe that nobody reads would wait for ever
+
+_last_acts: list[Callable[[], None]] = []
+
+
+def at_hard_end(act: Callable[[], None]) -> None:
+    """Call `act` when the process is left by a hard end; on the ordinary way out somebody else sees to it."""
+    _last_acts.append(act)
+
+
+@contextmanager
+def in_any_case(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` at the end of the block, or when the process is left in the middle of it by a hard end."""
+    _last_acts.append(act)
+    try:
+        yield
+    finally:
+        act()
+        _last_acts.remove(act)
 
 
 class HardEnd:
-    """A thread that leaves the process once its time is up; until one is set it waits.
+    """A thread that leaves the process once its time is up; until one is set it waits."""
 
-    What is in `tidy` is called before, for what the process would do on the ordinary way out.
-    """
-
-    def __init__(self, tidy: Sequence[Callable[[], None]]) -> None:
-        self._tidy = tidy
+    def __init__(self) -> None:
         self._times: SimpleQueue[tuple[float, int]] = SimpleQueue()  # which a signal handler may put into
         threading.Thread(target=self._watch, name="lihil hard end", daemon=True).start()
 
@@ -31,7 +48,15 @@ class HardEnd:
                 end, code = self._times.get(timeout=max(end - time.monotonic(), 0))
             except Empty:
                 break
-        for act in (*self._tidy, sys.stdout.flush):
-            with suppress(Exception):
-                act()
-        os._exit(code)
+        try:
+            acting = threading.Thread(target=_do_last_acts, daemon=True)
+            acting.start()
+            acting.join(_LAST_ACTS_S)
+        finally:
+            os._exit(code)
+
+
+def _do_last_acts() -> None:
+    for act in (*_last_acts, sys.stdout.flush):
+        with suppress(Exception):
+            act()

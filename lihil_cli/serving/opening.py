@@ -1,9 +1,9 @@
 """Where a server listens: one of host and port, a Unix socket, or a socket that is already there."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
@@ -15,15 +15,11 @@ from lihil_cli.settings import Rank, Settings
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an open listener can be reached: `path` is a Unix socket's, and None where `host` and `port` count.
-
-    `tidy` removes what was made for it, for a way out that passes the end by.
-    """
+    """Where an open listener can be reached: `path` is a Unix socket's, and None where `host` and `port` count."""
 
     host: str
     port: int
     path: Path | None = None
-    tidy: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
 @contextmanager
@@ -34,8 +30,8 @@ def open_address(settings: Settings) -> Iterator[tuple[socket.socket, Address]]:
     """
     way = choose_way(settings)
     if way == "uds" and settings.uds.value is not None:
-        with unix_listener(settings.uds.value, int(settings.uds_mode.value, 8)) as (listener, remove):
-            yield listener, Address("", 0, settings.uds.value, remove)
+        with unix_listener(settings.uds.value, int(settings.uds_mode.value, 8)) as listener:
+            yield listener, Address("", 0, settings.uds.value)
     elif way == "fd" and settings.fd.value is not None:
         with adopt_listener(settings.fd.value) as listener:
             yield listener, read_address(listener)

@@ -1,4 +1,4 @@
-"""What the parent of a serving process can want of it."""
+"""What can be wanted of a serving process."""
 
 from enum import Enum
 

@@ -14,6 +14,8 @@ from lihil_cli.settings import Rank, Settings
 
 def make_plan(settings: Settings, target: Target) -> Plan:
     """How to serve `target`. Raises CliError for a certificate that cannot be used and for settings without effect."""
+    if settings.uds.value is None and settings.uds_mode.rank is not Rank.DEFAULT:
+        raise _without("uds_mode", settings.uds_mode.source, "uds")
     return Plan(
         target,
         settings.log_level.value,
@@ -21,7 +23,7 @@ def make_plan(settings: Settings, target: Target) -> Plan:
         colour_allowed(sys.stderr),
         certificate=_certificate(settings),
         proxies=_proxies(settings),
-        env_file=settings.env_file.value,
+        env_files=settings.env_file.value,
         root_path=settings.root_path.value,
         access_log=settings.access_log.value,
     )

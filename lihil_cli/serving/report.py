@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
+from lihil_cli.serving.hard_end import in_any_case
 from lihil_cli.serving.listener import dial_host, is_loopback, join_address
 
 
@@ -98,8 +99,6 @@ class Traces:
 def traces(place: Place) -> Iterator[Traces]:
     """dev.json for as long as the server lives."""
     left = Traces(place)
-    left.write()
-    try:
+    with in_any_case(left.remove):
+        left.write()
         yield left
-    finally:
-        left.remove()

@@ -5,13 +5,14 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.hard_end import in_any_case
 from lihil_cli.serving.listener import BACKLOG
 
 MAX_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
@@ -19,10 +20,9 @@ MAX_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
 
 
 @contextmanager
-def unix_listener(path: Path, mode: int) -> Iterator[tuple[socket.socket, Callable[[], None]]]:
+def unix_listener(path: Path, mode: int) -> Iterator[socket.socket]:
     """Listen on `path` with permissions `mode`; at the end the file goes, if it is still ours.
 
-    The second value removes it too, for a way out that passes the end by.
     A socket that nobody listens on any more is replaced. Raises CliError with exit code 3 when somebody does, when
     another kind of file is there, or when the path cannot be had.
     """
@@ -36,12 +36,8 @@ def unix_listener(path: Path, mode: int) -> Iterator[tuple[socket.socket, Callab
             listener = _bind(path, mode)
     except OSError as error:
         raise _refusal(f"cannot listen on {path}: {error.strerror or error}") from error
-    remove = partial(_remove, path, _identity(path))
-    try:
-        with listener:
-            yield listener, remove
-    finally:
-        remove()
+    with in_any_case(partial(_remove, path, _identity(path))), listener:
+        yield listener
 
 
 def _remove(path: Path, mark: tuple[int, int] | None) -> None:

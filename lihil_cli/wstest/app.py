@@ -60,7 +60,9 @@ async def _converse(settings: Settings, streams: Streams) -> int:
 async def _sit_down(settings: Settings, streams: Streams) -> int:
     """The terminal's own way to talk."""
     with no_collection():
-        from lihil_cli.wstest.repl.shell import Visit, hold_terminal
+        from lihil_cli.wstest.repl.shell import hold_terminal
+    from lihil_cli.wstest.repl.visit import Visit
+
     visit = Visit(
         settings.target,
         settings.handshake,

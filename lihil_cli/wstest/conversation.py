@@ -1,7 +1,6 @@
 """The shell around the session of a pipe: carries out what it decides, and tells it what happens."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 from lihil_cli.wstest.closing import Closed
@@ -38,6 +37,7 @@ from lihil_cli.wstest.reporting import Reporter
 from lihil_cli.wstest.session import Session, State
 from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.steps import Step, read_step
+from lihil_cli.wstest.tasks import Tasks
 from lihil_cli.wstest.terminal import Screen, Streams
 from lihil_cli.wstest.words import frame_line, open_line
 
@@ -59,7 +59,7 @@ class Conversation:
         self._interrupts = Interrupts(self._note_interrupt)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self._ended)
         self._timer: asyncio.TimerHandle | None = None
         self._wants_more = False
         self._connection: Connection | None = None
@@ -122,8 +122,8 @@ class Conversation:
         self._reporter.publish(lambda output, _: output.opened(connect_s, url, connection.subprotocol, connect_s))
         if self._settings.is_verbose:
             self._screen.print_note(open_line(connection, connect_s))
-        self._spawn(self._receive(connection))
-        self._spawn(self._send(connection))
+        self._tasks.start(self._receive(connection))
+        self._tasks.start(self._send(connection))
         self._feed(Opened())
         self._begin_input()
 
@@ -142,9 +142,7 @@ class Conversation:
         self._screen.print_note(frame_line(frame))
 
     async def _tear_down(self, connection: Connection) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await connection.drop()
 
     # Events in
@@ -174,15 +172,10 @@ class Conversation:
         if failure is None and (server is None or answer is None):
             return []
         # Nothing of this is needed where all goes well, and so is not loaded then.
-        from lihil_cli.wstest.crash import crash_lines, crash_of
-        from lihil_cli.wstest.devserver import connection_id, fetch_crash
+        from lihil_cli.wstest.crash import crash_lines
+        from lihil_cli.wstest.devserver import explain
 
-        crash = None
-        if failure is not None:
-            crash = crash_of(failure, place.root if place is not None else self._settings.folder)
-        elif server is not None and answer is not None:
-            name = connection_id(Response(answer.status, answer.phrase, answer.headers))
-            crash = None if name is None else await fetch_crash(server, name)
+        crash = await explain(answer, failure, self._settings.folder if place is None else place.root, server)
         return [] if crash is None else crash_lines(crash, is_whole=self._settings.is_verbose)
 
     def _take_chunk(self, chunk: bytes) -> None:
@@ -270,7 +263,7 @@ class Conversation:
                 case Close(code, reason):
                     await connection.close(code, reason)
                 case Ping(payload):
-                    self._spawn(self._ping(connection, payload))
+                    self._tasks.start(self._ping(connection, payload))
             self._ask_for_more()
 
     async def _ping(self, connection: Connection, payload: bytes) -> None:
@@ -284,16 +277,3 @@ class Conversation:
         if self._wants_more and self._source is not None and self._outbox.empty() and self._session.wants_input:
             self._wants_more = False
             self._source.resume()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._settle)
-        return task
-
-    def _settle(self, task: asyncio.Task[None]) -> None:
-        """Forget a task that is done; one that failed is a bug of ours, and ends the conversation with it."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._ended.done():
-            self._ended.set_exception(error)

@@ -4,12 +4,13 @@ import asyncio
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
 
 from lihil_cli.devfile import DevFile
-from lihil_cli.wstest.crash import Crash, read_crash
+from lihil_cli.wstest.crash import Crash, crash_of, read_crash
 from lihil_cli.wstest.network.answer import read_body, read_head
 from lihil_cli.wstest.network.dial import dial
-from lihil_cli.wstest.network.handshake import CannotConnectError, Handshake, HungUpError, Response, Tls
+from lihil_cli.wstest.network.handshake import CannotConnectError, Handshake, HungUpError, Refusal, Response, Tls
 from lihil_cli.wstest.network.target import running_target
 from lihil_cli.wstest.protocol import HeadError
 
@@ -24,6 +25,21 @@ def connection_id(response: Response) -> str | None:
     """The dev server's name for a connection; None where there is none, or one that cannot stand in a path."""
     name = response.first(CONNECTION_HEADER)
     return name if name is not None and _ID.fullmatch(name) else None
+
+
+async def explain(
+    answer: Response | Refusal | None, failure: BaseException | None, root: Path, server: DevFile | None
+) -> Crash | None:
+    """Why an app failed: from its exception where it runs here, or else from the dev server.
+
+    `answer` is its answer to the handshake, `root` the project's folder. None where nobody knows.
+    """
+    if failure is not None:
+        return crash_of(failure, root)
+    if server is None or answer is None:
+        return None
+    name = connection_id(Response(answer.status, answer.phrase, answer.headers))
+    return None if name is None else await fetch_crash(server, name)
 
 
 async def fetch_crash(server: DevFile, connection: str) -> Crash | None:

@@ -132,7 +132,12 @@ class OverUvicorn:
         sock = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
         try:
             connection = connect(
-                f"ws://{host}{call.target}", sock=sock, additional_headers=headers, subprotocols=offered, proxy=None
+                f"ws://{host}{call.target}",
+                sock=sock,
+                additional_headers=headers,
+                subprotocols=offered,
+                proxy=None,
+                max_queue=None,  # who stops reading never sees the answer to its close
             )
         except InvalidStatus as refused:
             raw = refused.response.headers.raw_items()

@@ -49,7 +49,6 @@ def test_an_unknown_name_is_an_attribute_error(module: object) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import lihil.vendors as v; before = LIBRARY & sys.modules.keys(); v.TestClient",
         "import lihil.testing as t; before = LIBRARY & sys.modules.keys(); t.TestClient",
         "import lihil.vendors, lihil.testing; before = LIBRARY & sys.modules.keys(); from lihil.vendors import *",
     ],

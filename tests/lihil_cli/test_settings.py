@@ -20,6 +20,7 @@ uds_mode = "600"
 fd = 3
 drain = 20
 start_timeout = 5.5
+hang_timeout = 0
 tls_cert = "tls/cert.pem"
 tls_key = "/etc/key.pem"
 tls_key_password = "hush"
@@ -80,7 +81,8 @@ def test_every_key_is_read_from_the_nearest_project_file(tmp_path: Path) -> None
     assert settings.forwarded_allow_ips == Setting("10.0.0.0/8,unix", file)
     assert settings.root_path == Setting("/shop", file)
     assert settings.access_log == Setting(False, file)
-    assert settings.env_file == Setting(inner / "conf/env", file)
+    assert settings.env_file == Setting((inner / "conf/env",), file)
+    assert settings.hang_timeout == Setting(0, file)
     assert {source for _, _, source in settings.listed()} == {file}
 
 
@@ -145,7 +147,10 @@ def test_a_level_in_the_environment_may_be_written_large(tmp_path: Path) -> None
         ("forwarded_allow_ips = 1", ["forwarded_allow_ips takes addresses", "not 1"]),
         ('root_path = "api/"', ["root_path takes a path such as '/api'"]),
         ('access_log = "no"', ["access_log takes true or false, not 'no'"]),
-        ("env_file = []", ["env_file takes a path such as '.env', not []"]),
+        ("env_file = 1", ["env_file takes paths such as '.env', not 1"]),
+        ("env_file = ['.env', '']", ["env_file takes paths such as '.env', not ['.env', '']"]),
+        ("hang_timeout = 0.5", ["hang_timeout takes seconds from 1 to 3600, or 0, not 0.5"]),
+        ("hang_timeout = false", ["hang_timeout takes seconds from 1 to 3600, or 0, not False"]),
         ("prot = 1", ["[tool.lihil] has no key 'prot'; did you mean 'port'?"]),
         ('log-level = "info"', ["has no key 'log-level'; did you mean 'log_level'?"]),
         ("colour = 1", ["has no key 'colour'; the keys are app, host, port"]),
@@ -227,7 +232,22 @@ def test_the_env_file_comes_behind_the_environment_and_before_the_project(tmp_pa
     assert settings.drain == Setting(1, str(tmp_path / "pyproject.toml"))
     assert settings.tls_cert == Setting(tmp_path / "cert.pem", str(file))
     assert settings.log_level == Setting("info", "default")
-    assert settings.env_file == Setting(file, "--env-file")
+    assert settings.env_file == Setting((file,), "--env-file")
+
+
+def test_of_several_env_files_the_last_one_wins(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("LIHIL_PORT=1\nLIHIL_WORKERS=2\n")
+    (tmp_path / "two").write_text("LIHIL_PORT=2\n")
+    for flags, environ, text in (
+        ({"env_file": ["one", "two"]}, {}, ""),
+        ({"env_file": []}, {"LIHIL_ENV_FILE": "one, two"}, ""),
+        ({}, {}, "[tool.lihil]\nenv_file = ['one', 'two']\n"),
+    ):
+        project(tmp_path, text)
+        settings = resolve_settings(flags, start=tmp_path, environ=environ)
+        assert settings.env_file.value == (tmp_path / "one", tmp_path / "two")
+        assert settings.port == Setting(2, str(tmp_path / "two"))
+        assert settings.workers == Setting(2, str(tmp_path / "one"))
 
 
 def test_a_mistake_in_the_env_file_names_file_and_variable(tmp_path: Path) -> None:

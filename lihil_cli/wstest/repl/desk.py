@@ -173,13 +173,14 @@ class Desk:
         self.jobs.clear()
         actions: list[Action] = [Display(item) for item in self.flow.finish()]
         for peer in self.peers.values():
+            peer.next_target = None
             if peer.is_open:
                 actions += self.close(peer, 1000)
             elif peer.life is Life.CONNECTING:
-                peer.life = Life.ENDED
+                peer.end()
                 actions.append(Drop(peer.name))
             elif peer.life in PENDING:
-                peer.life = Life.ENDED
+                peer.end()
         return actions + self.end_if_over()
 
     def quit(self, now: float) -> list[Action]:

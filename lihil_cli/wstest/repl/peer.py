@@ -133,6 +133,11 @@ class Peer:
         self.life = Life.CONNECTING
         self.retry_at = None
 
+    def end(self) -> None:
+        """It is not connected, and nothing brings it back."""
+        self.life = Life.ENDED
+        self.retry_at = None
+
     def move(self, target: str) -> None:
         """It is about to be opened somewhere else."""
         self.target = target

@@ -6,22 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from lihil_cli.console import colour_allowed
-from lihil_cli.devfile import find_dev_file
-from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.record import Record
-from lihil_cli.wstest.crash import Crash, crash_lines, crash_of
-from lihil_cli.wstest.devserver import connection_id, fetch_crash
+from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.interrupts import Interrupts
-from lihil_cli.wstest.network.connecting import Handshake, Refusal, Response
-from lihil_cli.wstest.network.target import Target, resolve_target
-from lihil_cli.wstest.opening import kept_schema, schema_of_app
-from lihil_cli.wstest.place.locate import Located, find_schema
-from lihil_cli.wstest.repl.attempt import Attempt
+from lihil_cli.wstest.repl.connections import Connections
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
 from lihil_cli.wstest.repl.devstate import DevState, read_dev_state
@@ -50,7 +41,6 @@ from lihil_cli.wstest.repl.events import (
     Stall,
     Tick,
     Told,
-    Traced,
     TraceFrames,
     Watch,
     WriteFile,
@@ -62,33 +52,18 @@ from lihil_cli.wstest.repl.look import MARKS, Look
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
-from lihil_cli.wstest.settings import Options
+from lihil_cli.wstest.repl.visit import Visit
+from lihil_cli.wstest.tasks import Tasks
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
     # Loaded where there is a schema to read, or somebody types.
-    from lihil_cli.wstest.place.schema import Schema
     from lihil_cli.wstest.repl.complete import Words
-
-PING_INTERVAL_S = 20.0
 
 # The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
 _PROMPT_END_S = 1.0
-_CLOSE_WAIT_S = 0.8  # so that Ctrl-C ends it within a second, also where the server does not answer the close
 _REFRESH_S = 0.05
 _CLOSELY_S, _SELDOM_S = 0.03, 0.5
-
-
-class Visit(Record):
-    """One call of the command at a terminal. `folder` is where the project is looked for, `place` how it was found."""
-
-    target: Target
-    handshake: Handshake
-    options: Options
-    folder: Path
-    place: Located | None = None
-    reconnects: bool = True
-    frames: bool = False
 
 
 async def hold_terminal(visit: Visit, streams: Streams) -> int:
@@ -111,13 +86,13 @@ class _Shell:
         options = visit.options
         self._setup = Setup(
             visit.target.shown,
-            _about(visit),
+            visit.about,
             options.messages,
             options.limit,
             options.timeout_s,
             visit.reconnects,
             visit.handshake.headers,
-            _schema_of(visit),
+            visit.schema(),
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
@@ -126,17 +101,15 @@ class _Shell:
         self._log = Log()
         self._repl = Repl(self._setup, self._log, now, time.time() - now)
         self._look = _look_of(streams)
-        self._attempts: dict[str, Attempt] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._targets: dict[str, Target] = {self._repl.desk.current: visit.target}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._tasks = Tasks(self._ended)
+        self._connections = Connections(visit, self._repl.desk.current, self._feed, self._tasks)
+        self._acts = self._what_acts()
         self._timer: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         self._keyboard: Keyboard | None = None
         self._typing: asyncio.Task[None] | None = None
         self._watch_closely = asyncio.Event()
-        self._is_tracing = visit.frames
         # A signal comes at any time; what it means is settled in the loop.
         self._interrupts = Interrupts(self._note_interrupt)
 
@@ -151,7 +124,7 @@ class _Shell:
                 self._warn()
                 self._do(self._repl.begin())
                 self._arm()
-                self._spawn(self._watch())
+                self._tasks.start(self._watch())
                 return await self._ended
             finally:
                 await self._tear_down()
@@ -171,10 +144,7 @@ class _Shell:
         if self._keyboard is not None and self._typing is not None:
             self._keyboard.stop()
             await asyncio.wait({self._typing}, timeout=_PROMPT_END_S)
-        running = [*self._tasks, *self._running.values()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await self._tasks.cancel()
         self._log.close()
 
     # Events in
@@ -185,7 +155,7 @@ class _Shell:
         self._do(self._repl.handle(event, self._loop.time()))
         self._arm()
         if isinstance(event, Opened | Failed) and self._typing is None and not self._ended.done():
-            self._typing = self._spawn(self._type())
+            self._typing = self._tasks.start(self._type())
         if self._refreshing is None and self._keyboard is not None:
             self._refreshing = self._loop.call_later(_REFRESH_S, self._refresh)
 
@@ -251,7 +221,7 @@ class _Shell:
         told: DevState | None = None
         while True:
             closely = self._watch_closely.is_set()
-            state = read_dev_state(self._visit.folder) if self._follows_server else DevState(None)
+            state = read_dev_state(self._visit.folder) if self._visit.follows_server else DevState(None)
             if state != told and (closely or state.error):
                 self._feed(Reloaded(state.generation, state.error))
             told = state if closely or state.error else None
@@ -266,33 +236,37 @@ class _Shell:
 
     # Actions out
 
+    def _what_acts(self) -> dict[type, Callable[[Any], None]]:
+        """A row per action."""
+        connections = self._connections
+        return {
+            Display: self._display,
+            Connect: connections.connect,
+            Send: connections.send,
+            SendRaw: connections.send,
+            SendPong: connections.send,
+            SendClose: connections.send,
+            SendPing: connections.ping,
+            Stall: connections.stall,
+            Drop: connections.drop,
+            TraceFrames: connections.trace_frames,
+            FetchTrace: self._fetch_trace,
+            Watch: self._look_closely,
+            ReadFile: self._read_file,
+            WriteFile: self._write_file,
+            Copy: self._copy,
+            Prefill: self._prefill,
+            SetKeys: self._set_keys,
+            ClearScreen: self._clear,
+            Leave: self._leave,
+        }
+
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
-            _ACTS[type(action)](self, action)
+            self._acts[type(action)](action)
 
     def _display(self, action: Display) -> None:
         self._print(render(action.item, self._look.but(width=terminal_width())))
-
-    def _send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
-        self._attempts[action.peer].put(action)
-
-    def _ping(self, action: SendPing) -> None:
-        self._spawn(self._attempts[action.peer].ping())
-
-    def _stall(self, action: Stall) -> None:
-        self._attempts[action.peer].stall(action.seconds)
-
-    def _drop(self, action: Drop) -> None:
-        connection = self._attempts[action.peer].connection
-        if connection is not None:
-            self._spawn(connection.drop())
-        else:
-            self._running[action.peer].cancel()
-
-    def _trace_frames(self, action: TraceFrames) -> None:
-        self._is_tracing = action.on
-        for attempt in self._attempts.values():
-            attempt.trace(on=action.on)
 
     def _look_closely(self, action: Watch) -> None:
         (self._watch_closely.set if action.closely else self._watch_closely.clear)()
@@ -313,13 +287,16 @@ class _Shell:
         self._ended.set_result(action.code)
 
     def _read_file(self, action: ReadFile) -> None:
-        self._spawn(self._tell(read_file(action)))
+        self._tasks.start(self._tell(read_file(action)))
 
     def _write_file(self, action: WriteFile) -> None:
-        self._spawn(self._tell(write_file(action)))
+        self._tasks.start(self._tell(write_file(action)))
 
     def _copy(self, action: Copy) -> None:
-        self._spawn(self._tell(copy_text(action.text, self._print)))
+        self._tasks.start(self._tell(copy_text(action.text, self._print)))
+
+    def _fetch_trace(self, action: FetchTrace) -> None:
+        self._tasks.start(self._tell(self._connections.find_failure(action)))
 
     async def _tell(self, work: Coroutine[Any, Any, Event]) -> None:
         self._feed(await work)
@@ -342,130 +319,6 @@ class _Shell:
         except OSError:  # the terminal has gone
             if not self._ended.done():
                 self._ended.set_result(ExitCode.BROKEN_PIPE)
-
-    # Connections
-
-    def _connect(self, action: Connect) -> None:
-        peer = action.peer
-        try:
-            target = self._targets[peer] = self._find_target(action)
-        except CliError as error:
-            self._loop.call_soon(self._feed, Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code))
-            return
-        handshake = self._visit.handshake.but(
-            headers=action.headers, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S
-        )
-        attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
-        attempt.trace(on=self._is_tracing)
-        interval_s = self._visit.handshake.ping_interval_s
-        record = find_dev_file(self._visit.folder) if self._follows_server else None
-        # The generation is read before the handshake: one that changes during it is then seen as a change.
-        generation = None if record is None else record.generation
-        running = self._loop.create_task(attempt.run(generation, PING_INTERVAL_S if interval_s is None else interval_s))
-        self._running[peer] = running
-        running.add_done_callback(self._settle)
-
-    def _find_target(self, action: Connect) -> Target:
-        like = self._targets[action.like or action.peer if action.peer in self._targets else action.like]
-        is_awaited = self._visit.place is not None and self._visit.place.is_awaited
-        server = find_dev_file(self._visit.folder) if like.running or is_awaited else None
-        parts = urlsplit(like.url)
-        text = action.target
-        if text.startswith("?"):
-            text = parts.path + text
-        if not text:
-            if server is None:
-                return like
-            text = parts.path + (f"?{parts.query}" if parts.query else "")
-        if text.startswith("/") and server is None:
-            return like.but(url=parts._replace(path="", query="").geturl() + text)
-        return resolve_target(text, server, base=None, port=None)
-
-    def _fetch(self, action: FetchTrace) -> None:
-        self._spawn(self._tell(self._find_failure(action.peer)))
-
-    async def _find_failure(self, peer: str) -> Traced:
-        connection = self._attempts[peer].connection
-        crash = None if connection is None else await self._explain(connection.response, connection.failure)
-        if crash is None:
-            return Traced(peer)
-        short, full = crash_lines(crash), crash_lines(crash, is_whole=True)
-        return Traced(peer, crash.handler, _unindented(short), _unindented(full))
-
-    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
-        """Why the app failed, from its exception where it runs here, or else from the dev server."""
-        place = self._visit.place
-        if failure is not None:
-            return crash_of(failure, (place and place.root) or self._visit.folder)
-        server = find_dev_file(self._visit.folder) if self._follows_server else None
-        if server is None or answer is None:
-            return None
-        name = connection_id(Response(answer.status, answer.phrase, answer.headers))
-        return None if name is None else await fetch_crash(server, name)
-
-    @property
-    def _follows_server(self) -> bool:
-        """Whether the dev server's word counts: it gave the address, or it may still come."""
-        place = self._visit.place
-        return self._visit.target.running or (place is not None and (place.is_awaited or place.server is not None))
-
-    # Tasks
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._settle)
-        return task
-
-    def _settle(self, task: asyncio.Task[None]) -> None:
-        """Forget a task that is done; one that failed is a bug of ours, and ends the session with it."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._ended.done():
-            self._ended.set_exception(error)
-
-
-_ACTS: dict[type, Callable[[_Shell, Any], None]] = {
-    Display: _Shell._display,
-    Connect: _Shell._connect,
-    Send: _Shell._send,
-    SendRaw: _Shell._send,
-    SendPong: _Shell._send,
-    SendClose: _Shell._send,
-    SendPing: _Shell._ping,
-    Stall: _Shell._stall,
-    Drop: _Shell._drop,
-    TraceFrames: _Shell._trace_frames,
-    FetchTrace: _Shell._fetch,
-    Watch: _Shell._look_closely,
-    ReadFile: _Shell._read_file,
-    WriteFile: _Shell._write_file,
-    Copy: _Shell._copy,
-    Prefill: _Shell._prefill,
-    SetKeys: _Shell._set_keys,
-    ClearScreen: _Shell._clear,
-    Leave: _Shell._leave,
-}
-
-
-def _about(visit: Visit) -> str:
-    """What is known of the server before anything is asked of it."""
-    if visit.target.app is not None:
-        return f"in this process, {visit.target.app.label}"
-    return "" if visit.place is None or visit.place.how == "as named" else visit.place.how
-
-
-def _schema_of(visit: Visit) -> "Schema | None":
-    """What is known of the app's routes, for completion; nothing depends on it."""
-    if visit.target.app is not None:
-        return schema_of_app(getattr(visit.target.app, "app", None), visit.target.app.label)
-    file = find_schema(visit.folder)
-    return None if file is None else kept_schema(file)
-
-
-def _unindented(lines: list[str]) -> tuple[str, ...]:
-    """The lines without their indent; an exception without words ends in a colon that says nothing."""
-    return tuple(line.removeprefix("  ").rstrip().removesuffix(":") for line in lines)
 
 
 def _load_prompt() -> "Callable[[View, History, Callable[[], Words]], Keyboard] | None":

@@ -108,7 +108,7 @@ def test_a_structured_type_is_the_body(bound: Bind) -> None:
         return item
 
     assert bound(handler, body=True)(body=b'{"name": "a"}') == Item("a")
-    assert bound(handler, body=True).plan().signature.needs_body
+    assert [spec.source for spec in bound(handler, body=True).plan().signature.specs] == ["body"]
 
 
 def test_anything_else_is_a_query_parameter(bound: Bind) -> None:
@@ -118,7 +118,7 @@ def test_anything_else_is_a_query_parameter(bound: Bind) -> None:
     made = bound(handler)
     assert made("limit=5&tags=a&tags=b") == (5, ["a", "b"])
     assert made() == (10, None)
-    assert not made.plan().signature.needs_body
+    assert {spec.source for spec in made.plan().signature.specs} == {"query"}
 
 
 def test_every_bad_parameter_is_told_those_of_factories_as_well(bound: Bind) -> None:

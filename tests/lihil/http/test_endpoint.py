@@ -170,7 +170,7 @@ def test_an_endpoint_describes_its_parameters() -> None:
     (endpoint,) = Lihil(route_of(handler, "x/{number}")).endpoints()
     assert (endpoint.kind, endpoint.method, endpoint.pattern.path) == ("http", "GET", "/x/{number}")
     specs = {spec.name: spec.source for spec in endpoint.signature().specs}
-    assert (specs, endpoint.signature().needs_body) == ({"number": "path", "item": "body"}, True)
+    assert specs == {"number": "path", "item": "body"}
 
 
 # Results and resources.

@@ -102,7 +102,7 @@ def test_a_browser_reads_what_was_written(data: str, event: str, event_id: str, 
 
 
 @settings(deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53), st.lists))
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53), st.lists, max_leaves=8))
 def test_data_that_is_no_text_arrives_as_json(data: Any) -> None:
     ((_, received, _),) = Browser().read(SSE(data=data).encode()).events
     assert json.loads(received) == data

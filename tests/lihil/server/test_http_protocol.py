@@ -28,15 +28,18 @@ class Hasty(HTTPProtocol):
 @pytest.mark.parametrize("begun", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost:", handshake()[:-2]])
 def test_a_silent_or_half_open_connection_is_cut_off(begun: bytes) -> None:
     with serving(echo, http=Hasty) as server, server.client() as client:
-        client.send(begun)
+        with suppress(OSError):  # on a busy machine the time is over before
+            client.send(begun)
         assert client.rest() == b""
 
 
 @pytest.mark.parametrize("begun", [b"\r\n", b"GET / HTTP/1.1\r\nHost:"])
-def test_so_is_one_that_had_a_request_before(begun: bytes) -> None:
+def test_so_is_one_that_had_a_request_before(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hasty, "head_timeout_s", DEADLINE_S)
     with serving(echo, http=Hasty, timeout_keep_alive=60) as server, server.client() as client:
         client.send(GET)
         assert client.head().startswith("HTTP/1.1 200")
+        monkeypatch.undo()  # the first head had its time, on a busy machine as well
         client.send(begun)
         assert client.rest() == b"0"
 

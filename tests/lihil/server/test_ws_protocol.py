@@ -9,8 +9,8 @@ import pytest
 from lihil.asgi import WS_ACCEPT, WS_CLOSE, WS_DENIAL_BODY, WS_DENIAL_START, WS_SEND, Message
 from lihil.rfc6455.connection import Close
 from lihil.server.inbound import HIGH_BYTES
-from tests.lihil.server.memory import CLOSE, Hasty, Script, connect, direct, ended, opened
-from tests.lihil.server.wire import echo, frame, handshake, settle, text
+from tests.lihil.server.memory import Hasty, Script, connect, ended, opened
+from tests.lihil.server.wire import echo, frame, handshake, settle
 
 # The handshake
 
@@ -46,59 +46,6 @@ def test_a_handshake_that_breaks_the_rules_never_reaches_the_app(request_head: b
         assert transport.written[9:12] == status
         assert (b"sec-websocket-version: 13\r\n" in transport.written) == (status == b"426")
         assert not script.begun.is_set()
-
-    asyncio.run(talk())
-
-
-@pytest.mark.parametrize(
-    "accept",
-    [
-        {"headers": [(b"x", b"a\r\nset-cookie: b")]},
-        {"headers": [(b"x\r\nset-cookie: b", b"a")]},
-        {"subprotocol": "a\r\nset-cookie: b"},
-        {"subprotocol": "\u20ac"},
-    ],
-)
-def test_an_answer_that_would_break_out_of_its_line_is_not_sent(accept: dict[str, Any]) -> None:
-    async def talk() -> None:
-        script = Script()
-        _, transport = connect(script)
-        await script.begun.wait()
-        with pytest.raises(ValueError, match=r"line break|latin-1"):
-            await script.send({"type": WS_ACCEPT, **accept})
-        assert transport.written == b""
-        script.end()
-        await ended(transport)
-        assert transport.written[9:12] == b"500"
-
-    asyncio.run(talk())
-
-
-def test_an_answer_carries_the_apps_headers_and_subprotocol() -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = connect(script, request=handshake(Sec_WebSocket_Protocol="a, b", X="\xe9"))
-        protocol._server_state.default_headers = [(b"server", b"ours")]
-        await script.begun.wait()
-        assert script.scope["subprotocols"] == ["a", "b"]
-        assert (b"x", b"\xe9") in script.scope["headers"]
-        await script.send({"type": WS_ACCEPT, "subprotocol": "b", "headers": [(b"y", b"\xe8")]})
-        await settle()
-        head = transport.written.split(b"\r\n")
-        assert {b"Sec-WebSocket-Protocol: b", b"server: ours", b"y: \xe8"} <= set(head)
-
-    asyncio.run(talk())
-
-
-@pytest.mark.parametrize("headers", [None, []])
-def test_headers_may_be_left_out(headers: Any) -> None:
-    async def talk() -> None:
-        script = Script()
-        _, transport = connect(script, ws_per_message_deflate=False)
-        await script.begun.wait()
-        await script.send({"type": WS_ACCEPT, "headers": headers})
-        await settle()
-        assert transport.written.endswith(b"\r\n\r\n")
 
     asyncio.run(talk())
 
@@ -304,120 +251,5 @@ def test_a_close_that_cannot_be_sent_is_refused_and_nothing_is_sent(close: dict[
         assert transport.frames() == [b"still open"]
         transport.abort()
         await ended(transport)
-
-    asyncio.run(talk())
-
-
-# The short way
-
-
-def test_a_listener_gets_what_waits_and_what_comes() -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script)
-        protocol.data_received(text("a") + frame(0x82, b"b"))
-        heard: list[str | bytes] = []
-        direct(script).listen(heard.append)
-        protocol.data_received(text("c") + frame(0x82, b"d"))
-        waiting = asyncio.ensure_future(script.next())
-        await settle()
-        protocol.data_received(text("e") + CLOSE)
-        assert heard == ["a", b"b", "c", b"d", "e"]
-        assert (await waiting)["code"] == 4000
-        await ended(transport)
-
-    asyncio.run(talk())
-
-
-def test_a_listener_hears_no_more_while_its_peer_does_not_read() -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script)
-        short = direct(script)
-
-        def answer(message: str | bytes) -> None:
-            short.send_now(message)
-            transport.buffered += len(message)
-            if transport.buffered == len(message):
-                protocol.pause_writing()
-
-        short.listen(answer)
-        for _ in range(HIGH_BYTES // 1000):  # one message in each read, as a client sends that types
-            assert transport.is_reading()
-            protocol.data_received(text("x" * 1000))
-        protocol.data_received(text("x" * 1000))
-        assert not transport.is_reading()
-        transport.buffered = 0
-        protocol.resume_writing()
-        assert transport.is_reading()
-        transport.abort()
-        await settle()
-
-    asyncio.run(talk())
-
-
-def test_a_listener_that_raises_ends_the_connection_and_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script)
-        heard: list[str | bytes] = []
-
-        def hear(message: str | bytes) -> None:
-            heard.append(message)
-            raise KeyError("secret")
-
-        direct(script).listen(hear)
-        protocol.data_received(text("a") + text("b"))
-        assert heard == ["a"]
-        assert transport.frames() == [Close(1011, "")]
-        await ended(transport)
-
-    asyncio.run(talk())
-    assert len(caplog.records) == 1
-
-
-def test_a_listener_that_closes_and_raises_closes_once(caplog: pytest.LogCaptureFixture) -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script)
-
-        def hear(message: str | bytes) -> None:
-            protocol.shutdown()
-            raise KeyError
-
-        direct(script).listen(hear)
-        protocol.data_received(text("a"))
-        assert transport.frames() == [Close(1001, "the server is stopping")]
-        await ended(transport)
-
-    asyncio.run(talk())
-    assert len(caplog.records) == 1
-
-
-def test_the_short_way_sends_and_says_when_the_peer_is_behind() -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script)
-        short = direct(script)
-        assert short.send_now("a")
-        assert short.send_now(b"b")
-        assert short.write_prepared(b"\x81\x01c")
-        await short.drained()
-        protocol.pause_writing()
-        assert not short.send_now("d")
-        assert not short.write_prepared(b"\x81\x01e")
-        waiting = asyncio.ensure_future(short.drained())
-        await settle()
-        assert not waiting.done()
-        protocol.resume_writing()
-        await waiting
-        assert transport.frames() == ["a", b"b", "c", "d"]
-        transport.abort()
-        await settle()
-        with pytest.raises(OSError, match="closed"):
-            short.send_now("x")
-        with pytest.raises(OSError, match="closed"):
-            short.write_prepared(b"\x81\x01x")
-        await short.drained()
 
     asyncio.run(talk())

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -374,7 +375,8 @@ def test_a_failing_test_shows_its_own_lines_and_those_of_the_app(tmp_path: Path)
     file.write_text(FAILING)
     root = Path(__file__).parents[3]
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(file)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
     assert "test_failing.py:6: LookupError" in done.stdout
     assert "test_failing.py:9: WebSocketDisconnect" in done.stdout
     assert "lihil/testing" not in done.stdout

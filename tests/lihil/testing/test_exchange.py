@@ -237,7 +237,7 @@ def test_a_response_that_is_never_started_says_where_the_app_is() -> None:
         await asyncio.Event().wait()  # for ever
 
     with pytest.raises(AppTimeout) as caught:
-        client_of(app).post("/rooms/7?x=1", content=b"hi", timeout=LIMIT_S)
+        client_of(app, timeout_s=0.4).post("/rooms/7?x=1", content=b"hi", timeout=LIMIT_S)
     lines = [line.strip() for line in str(caught.value).splitlines()]
     assert lines[0] == "waited 0.3 s for the app to start its response"
     assert lines[1] == "connection: POST /rooms/7, no response yet"

@@ -68,7 +68,8 @@ def test_closing_leaves_no_thread_and_no_task() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it() -> None:
+def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lihil.testing.loop.GRACE_S", 0.1)
     loop = LoopThread(5.0)
     release = threading.Event()
 
@@ -81,12 +82,13 @@ def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it() -> None:
     try:
         with pytest.raises(ReceiveTimeout, match="does not answer") as first:
             loop.run(block(), Wait("a message", 0.01, ReceiveTimeout))
-        with pytest.raises(AppTimeout, match="waited 1 s for more"):  # and is not given the full time again
+        with pytest.raises(AppTimeout, match=r"waited 0\.1 s for more"):  # and is not given the full time again
             loop.run(value(), Wait("more", 60.0))
-        with pytest.raises(AppTimeout, match="waited 1 s for the app's event loop to end"):
+        with pytest.raises(AppTimeout, match=r"waited 0\.1 s for the app's event loop to end"):
             loop.close()
     finally:
         release.set()
+        monkeypatch.undo()
     assert f"{__file__}:" in str(first.value)
     assert "in test_a_blocked_loop_is_reported_with_the_line_that_blocks_it.<locals>.block" in str(first.value)
     assert "asyncio.to_thread" in str(first.value)

@@ -214,7 +214,8 @@ def test_an_app_that_spins_on_the_disconnect_is_cancelled() -> None:
         ws.send_text("a")
 
 
-def test_an_app_that_survives_its_cancellation_is_named() -> None:
+def test_an_app_that_survives_its_cancellation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lihil.testing.loop.GRACE_S", 0.1)
     release = threading.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -421,7 +422,7 @@ def test_sending_goes_on_when_the_app_ends_instead_of_reading() -> None:
             ws.receive()
 
 
-def test_a_handler_that_blocks_the_loop_is_found_out() -> None:
+def test_a_handler_that_blocks_the_loop_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -431,8 +432,10 @@ def test_a_handler_that_blocks_the_loop_is_found_out() -> None:
 
     with TestClient(app, timeout_s=LIMIT_S).websocket_connect("/") as ws:
         ws.send_text("go")
+        monkeypatch.setattr("lihil.testing.loop.GRACE_S", 0.1)
         with pytest.raises(ReceiveTimeout) as caught:
             ws.receive()
+        monkeypatch.undo()
         release.set()
     assert "the app's event loop does not answer" in str(caught.value)
     assert "# blocks" in str(caught.value)

@@ -1,12 +1,9 @@
 """Three ways to one app: in memory, through our own server with its short way, and through uvicorn's own WebSocket."""
 
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
-import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -14,14 +11,17 @@ from websockets.typing import Subprotocol
 from lihil import Lihil, WebSocketDisconnect
 from lihil.testing import WebSocketSession
 from lihil.vendors import HandshakeRefused, TestClient
+from tests.lihil.server.wire import DEADLINE_S, serving
 
-LIMIT_S = 20
 LINES = ("memory", "direct", "stock")
-_PROTOCOLS = {"direct": "lihil.server.ws_protocol:WebSocketProtocol", "stock": "websockets-sansio"}
+_SETTINGS: dict[str, dict[str, Any]] = {"direct": {}, "stock": {"http": "httptools", "ws": "websockets-sansio"}}
 
 
 class Line(Protocol):
-    """An open WebSocket. `hear` gives a message, or the code with which the connection was closed."""
+    """An open WebSocket. `hear` gives a message, or the code with which the connection was closed.
+
+    What is said to an app that has closed meanwhile is lost, as it is on any wire.
+    """
 
     @property
     def subprotocol(self) -> str | None: ...
@@ -63,11 +63,12 @@ class _Real:
         self.subprotocol = connection.subprotocol
 
     def say(self, message: str | bytes) -> None:
-        self._connection.send(message)
+        with suppress(ConnectionClosed):
+            self._connection.send(message)
 
     def hear(self) -> str | bytes | int:
         try:
-            return self._connection.recv(LIMIT_S)
+            return self._connection.recv(DEADLINE_S)
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else 1006
 
@@ -91,10 +92,10 @@ class Exchange:
                 with session_left(session):
                     yield _Memory(session)
             return
-        with serving(self._app, _PROTOCOLS[self._kind]) as port:
+        with serving(self._app, lifespan="on", **_SETTINGS[self._kind]) as server:
             names = [Subprotocol(name) for name in offers] or None
             try:
-                connection = connect(f"ws://127.0.0.1:{port}{target}", subprotocols=names, proxy=None)
+                connection = connect(f"ws://127.0.0.1:{server.port}{target}", subprotocols=names, proxy=None)
             except InvalidStatus as refused:
                 raise RefusedError(refused.response.status_code, bytes(refused.response.body or b"")) from None
             with connection:
@@ -107,22 +108,3 @@ def session_left(session: WebSocketSession) -> Iterator[None]:
         yield
     finally:
         session.__exit__(None, None, None)
-
-
-@contextmanager
-def serving(app: Any, protocol: str) -> Iterator[int]:
-    """A real server in a thread; it has stopped, and the app has ended, when the block is left."""
-    config = uvicorn.Config(app, port=0, ws=protocol, log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + LIMIT_S
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(LIMIT_S)

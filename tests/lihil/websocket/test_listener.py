@@ -24,6 +24,7 @@ from lihil import (
     use,
 )
 from lihil.asgi import ASGIApp, Message, Receive, Scope, Send
+from lihil.websocket.watch import DisconnectWatch
 from tests.lihil.websocket.lines import LINES, Exchange, RefusedError
 
 
@@ -181,6 +182,16 @@ def test_what_a_listener_raises_ends_the_connection_as_in_a_handler(
         line.say("b")
         assert line.hear() == code
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("kind", ["direct", "stock"])
+def test_a_reply_that_is_no_unicode_ends_the_connection(kind: str) -> None:
+    def listen(message: str) -> str:
+        return "\ud800"
+
+    with Exchange(app_with(listen), kind).dial() as line:
+        line.say("a")
+        assert line.hear() == 1011
 
 
 def test_parameters_come_from_the_handshake_once(made: Made) -> None:
@@ -432,7 +443,8 @@ def test_messages_that_came_with_the_handshake_are_answered_first_also_when_one_
         assert waited == ["a", "fail"]
 
 
-def test_the_client_may_leave_while_a_listener_works() -> None:
+def test_the_client_may_leave_while_a_listener_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DisconnectWatch, "tick_s", 0.02)
     ended: list[type[BaseException]] = []
 
     async def listen(message: str) -> str:

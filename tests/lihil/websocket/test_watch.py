@@ -159,9 +159,13 @@ class Connection:
         on_disconnect()
 
 
+class EverySecond(DisconnectWatch):
+    tick_s = 1.0
+
+
 def test_a_connection_is_read_for_after_a_whole_tick_without_receiving() -> None:
     async def main() -> None:
-        watch, told = DisconnectWatch(tick_s=1), list[str]()
+        watch, told = EverySecond(), list[str]()
         connection = Connection()
         stop = watch.add(connection, lambda: told.append("gone"))
         await asyncio.sleep(1.5)
@@ -175,7 +179,7 @@ def test_a_connection_is_read_for_after_a_whole_tick_without_receiving() -> None
 
 def test_a_connection_that_receives_or_has_received_is_left_alone() -> None:
     async def main() -> None:
-        watch = DisconnectWatch(tick_s=1)
+        watch = EverySecond()
         waiting, busy = Connection(receiving=1), Connection()
         stops = [watch.add(waiting, lambda: None), watch.add(busy, lambda: None)]
         for _ in range(8):
@@ -209,7 +213,7 @@ def test_the_timer_ends_by_itself_once_no_connection_is_open() -> None:
 
 
 def test_two_loops_in_two_threads_do_not_touch_each_others_connections() -> None:
-    watch, threads = DisconnectWatch(tick_s=1), list[tuple[str, int]]()
+    watch, threads = EverySecond(), list[tuple[str, int]]()
 
     class Named(Connection):
         def __init__(self, name: str) -> None:

@@ -54,6 +54,10 @@ async def app(scope, receive, send):
         await receive()
         raise OSError("no database")
 """
+THREAD_STAYS = """\
+import threading, time
+threading.Thread(target=time.sleep, args=(3600,)).start()
+"""
 SETUP_FAILS = """\
 from lihil import Lihil, WebSocket, WebSocketRoute
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from lihil_cli.main import run as run_command
 from tests.lihil_cli.commands.serving import (
     BARE_APP,
     DEADLINE_S,
     LIFESPAN_FAILS,
     SETUP_FAILS,
+    THREAD_STAYS,
     Launch,
     get,
     has_no_escapes_or_tracebacks,
@@ -23,21 +25,24 @@ from tests.lihil_cli.commands.serving import (
 )
 
 
-def test_it_serves_and_ctrl_c_ends_it_with_0(launch: Launch, bare_app: Path) -> None:
+def test_it_serves_says_where_and_ctrl_c_ends_it_with_0(launch: Launch, bare_app: Path) -> None:
     server = launch("run", "--port", "0")
     server.wait_for("Ctrl-C stops it")
     assert "lihil serves main:app" in server.said
     assert get(server.address) == b"VERSION"
+    record, file = server.record, server.folder / ".lihil" / "dev.json"
+    assert f"{record['host']}:{record['port']}" == server.address
+    assert (record["pid"], record["app"], record["generation"]) == (server.process.pid, "main:app", 1)
+    assert len(str(record["token"])) >= 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     server.tell(signal.SIGINT)
     assert server.ends() == 0
     assert has_no_escapes_or_tracebacks(server.said)
+    assert not file.exists()
 
 
-@pytest.mark.parametrize("mode", [["--no-reload"], ["--reload"], ["--workers", "2"]])
-def test_one_ctrl_c_is_enough_with_handlers_that_wait_for_something_else(
-    launch: Launch, bare_app: Path, mode: list[str]
-) -> None:
-    server = launch("run", "--port", "0", *mode)
+def test_one_ctrl_c_is_enough_with_handlers_that_wait_for_something_else(launch: Launch, bare_app: Path) -> None:
+    server = launch("run", "--port", "0", "--reload")
     server.wait_for("Ctrl-C stops it")
     with open_websocket(server.address, "/idle") as idle, open_websocket(server.address, "/never") as never:
         server.tell(signal.SIGINT)
@@ -49,9 +54,8 @@ def test_one_ctrl_c_is_enough_with_handlers_that_wait_for_something_else(
     assert not (server.folder / ".lihil" / "dev.json").exists()
 
 
-@pytest.mark.parametrize("mode", [["--no-reload"], ["--reload"], ["--workers", "2"]])
-def test_sigterm_to_the_parent_alone_ends_everything_with_143(launch: Launch, bare_app: Path, mode: list[str]) -> None:
-    server = launch("run", "--port", "0", *mode)
+def test_sigterm_to_the_parent_alone_ends_everything_with_143(launch: Launch, bare_app: Path) -> None:
+    server = launch("run", "--port", "0", "--reload")
     server.wait_for("Ctrl-C stops it")
     server.tell(signal.SIGTERM, group=False)
     assert server.ends() == 143  # which needs every process that holds the pipe to have ended
@@ -134,20 +138,6 @@ def test_a_project_that_cannot_be_watched_says_so(
     assert server.said.splitlines()[-1] == "hint: run it with --no-reload"
 
 
-def test_the_record_tells_other_commands_where_the_server_is(launch: Launch, bare_app: Path) -> None:
-    server = launch("run", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    record = server.record
-    assert f"{record['host']}:{record['port']}" == server.address
-    assert (record["pid"], record["app"], record["generation"]) == (server.process.pid, "main:app", 1)
-    assert len(str(record["token"])) >= 32
-    file = server.folder / ".lihil" / "dev.json"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    server.tell(signal.SIGINT)
-    server.ends()
-    assert not file.exists()
-
-
 def test_a_folder_that_takes_no_record_is_noted_and_served_from(launch: Launch, bare_app: Path) -> None:
     (bare_app.parent / ".lihil").write_text("in the way")
     server = launch("run", "--port", "0")
@@ -173,18 +163,24 @@ def test_a_port_is_looked_at_before_the_app(launch: Launch, bare_app: Path) -> N
     assert "imported" not in server.said
 
 
-@pytest.mark.parametrize("mode", [["--no-reload"], ["--workers", "2"]])
+NO_SUPPLIER = ["error: the app's start-up failed", "main.py:5: talk(thing): nothing provides", "    fix: "]
+NO_DATABASE = ["error: the app's start-up failed", "  main.py:4", "    raise OSError", "  OSError: no data"]
+
+
 @pytest.mark.parametrize(
-    ("source", "lines"),
+    ("mode", "source", "lines"),
     [
-        ("def app(:\n", ["error: main:app cannot be imported", "  main.py:1", "    def app(:"]),
-        ("import sys\nsys.exit(3)\n", ["error: main:app cannot be imported", "  main.py:2"]),
-        ("", ["error: main:app is not there: "]),
+        ([], "def app(:\n", ["error: main:app cannot be imported", "  main.py:1", "    def app(:"]),
+        ([], "import sys\nsys.exit(3)\n", ["error: main:app cannot be imported", "  main.py:2"]),
+        ([], "", ["error: main:app is not there: "]),
+        ([], LIFESPAN_FAILS, NO_DATABASE),
+        ([], THREAD_STAYS, ["error: main:app is not there: "]),
         (
-            LIFESPAN_FAILS,
-            ["error: the app's start-up failed", "  main.py:4", "    raise OSError", "  OSError: no data"],
+            [],
+            SETUP_FAILS,
+            ["error: the app's start-up failed", "main.py:5: talk(thing): nothing provides", "    fix: "],
         ),
-        (SETUP_FAILS, ["error: the app's start-up failed", "main.py:5: talk(thing): nothing provides", "    fix: "]),
+        (["--workers", "2"], THREAD_STAYS + LIFESPAN_FAILS, ["error: the app's start-up failed", "  main.py:6"]),
     ],
 )
 def test_an_app_that_cannot_be_served_is_explained_and_ends_with_1(
@@ -215,17 +211,6 @@ def test_a_lihil_app_is_announced_with_a_way_to_talk_to_it(launch: Launch, bare_
     assert "\n  lihil ws-test '/rooms/{name}'\n" in server.said
 
 
-def test_a_dead_worker_of_a_pool_is_replaced_and_told(launch: Launch, bare_app: Path) -> None:
-    bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
-    server = launch("run", "--workers", "2", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    assert "\n  2 workers\n" in server.said
-    victim = int(get(server.address))
-    os.kill(victim, signal.SIGKILL)
-    server.wait_for(f"worker {victim} ended by signal 9; starting another")
-    assert int(get(server.address)) != victim
-
-
 @pytest.mark.parametrize(
     ("arguments", "environ", "message"),
     [
@@ -233,15 +218,35 @@ def test_a_dead_worker_of_a_pool_is_replaced_and_told(launch: Launch, bare_app: 
         (["--reload"], {"LIHIL_WORKERS": "3"}, "reload (--reload) and 3 workers (LIHIL_WORKERS) exclude each other"),
         (["--port", "70000"], {}, "--port takes a whole number from 0 to 65535, not 70000"),
         (["--log-level", "loud"], {}, "--log-level takes one of critical, error,"),
-        (["main"], {}, "APP is written module:attribute, not 'main'"),
+        (["--log-level", ""], {}, "--log-level takes one of critical, error,"),
+        (["--json"], {}, "--json belongs to --show-settings"),
+        (["--drain", "4000"], {}, "--drain takes seconds from 0 to 3600, not 4000.0"),
+        ([], {"LIHIL_START_TIMEOUT": "0"}, "LIHIL_START_TIMEOUT takes seconds from 0.1 to 3600, not 0.0"),
+        (["--hang-timeout", "0.5"], {}, "--hang-timeout takes seconds from 1 to 3600, or 0, not 0.5"),
+        (["--env-file", "absent"], {}, "env file {folder}/absent cannot be read: No such file or directory"),
+        (["--root-path", "x"], {}, "--root-path takes a path such as '/api'"),
+        (["--uds-mode", "rwx"], {}, "--uds-mode takes an octal mode"),
     ],
 )
-def test_wrong_use_ends_with_2(
-    launch: Launch, bare_app: Path, arguments: list[str], environ: dict[str, str], message: str
+def test_wrong_use_ends_with_2_and_one_line_that_names_its_source(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    environ: dict[str, str],
+    message: str,
 ) -> None:
-    server = launch("run", *arguments, **environ)
+    monkeypatch.chdir(tmp_path)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert run_command(["run", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message.format(folder=tmp_path)}")
+
+
+def test_a_name_that_is_none_of_an_app_ends_with_2(launch: Launch, bare_app: Path) -> None:
+    server = launch("run", "main")
     assert server.ends() == 2
-    assert server.said.startswith(f"error: {message}")
+    assert server.said.startswith("error: APP is written module:attribute, not 'main'")
 
 
 def test_settings_come_from_the_project_file_and_the_environment(launch: Launch, bare_app: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.lihil_cli.commands.serving import DEADLINE_S, Launch, get, has_no_escapes_or_tracebacks, open_websocket
+from tests.lihil_cli.commands.stage import begun
 
 RESTARTED = "every worker is a new one"
 
@@ -43,13 +44,16 @@ class Visitors:
 
 
 def test_a_restart_serves_new_code_and_answers_every_connection_meanwhile(launch: Launch, stage: Path) -> None:
-    server = launch("run", "--workers", "2", "--port", "0")
+    project = stage.parent / "pyproject.toml"
+    project.write_text("[tool.lihil]\nworkers = 2\nport = 0\n")
+    server = launch("run")
     server.wait_for("Ctrl-C stops it")
     with open_websocket(server.address, "/") as websocket:
         visitors = Visitors(server.address)
         stage.write_text(stage.read_text().replace("str(os.getpid()))", "'new code')"))
+        project.write_text("[tool.lihil]\nworkers = 1\nport = 1\n")
         server.tell(signal.SIGHUP, group=False)
-        server.wait_for(RESTARTED)
+        server.wait_for("1 workers from now on")
         visitors.leave()
         with pytest.raises(ConnectionClosed):
             websocket.recv(DEADLINE_S)
@@ -57,15 +61,23 @@ def test_a_restart_serves_new_code_and_answers_every_connection_meanwhile(launch
     assert visitors.failures == []
     assert b"new code" in visitors.answers
     assert {get(server.address) for _ in range(10)} == {b"new code"}
-    assert server.said.count("shut down ") == 2
+    assert f"note: port stays 0; 1 ({project}) takes a new start" in server.said
+    assert f"workers is 1 from now on ({project}), and was 2" in server.said
+    server.wait_for("shut down ", times=2)
     server.tell(signal.SIGTERM, group=False)
     assert server.ends() == 143
     assert has_no_escapes_or_tracebacks(server.said)
 
 
-def test_a_restart_with_code_that_cannot_be_served_leaves_the_former_workers(launch: Launch, stage: Path) -> None:
+def test_a_restart_that_cannot_be_served_leaves_the_former_workers(launch: Launch, stage: Path) -> None:
     server = launch("run", "--workers", "2", "--port", "0")
     server.wait_for("Ctrl-C stops it")
+    project = stage.parent / "pyproject.toml"
+    project.write_text("[tool.lihil]\ndrain = 'x'\n")
+    server.tell(signal.SIGHUP, group=False)
+    server.wait_for("nobody is restarted")
+    assert f"error: {project}: [tool.lihil] drain takes seconds" in server.said
+    project.unlink()
     good = stage.read_text()
     stage.write_text("def app(:\n")
     server.tell(signal.SIGHUP, group=False)
@@ -81,6 +93,10 @@ def test_a_restart_with_code_that_cannot_be_served_leaves_the_former_workers(lau
 def test_workers_that_die_again_and_again_are_replaced_ever_later(launch: Launch, stage: Path) -> None:
     server = launch("run", "--workers", "2", "--port", "0")
     server.wait_for("Ctrl-C stops it")
+    victim = int(get(server.address))
+    os.kill(victim, signal.SIGKILL)
+    server.wait_for(f"worker {victim} ended by signal 9; starting another")
+    assert int(get(server.address)) != victim
     for _ in range(3):
         with pytest.raises(OSError):  # noqa: PT011 - whichever way a connection breaks
             urllib.request.urlopen(f"http://{server.address}/die", timeout=DEADLINE_S).read()
@@ -96,19 +112,19 @@ def test_a_first_worker_that_hangs_is_killed_and_ends_the_pool_with_1(launch: La
     assert re.fullmatch(r"worker \d+ did not serve within 0.5 s; killed\n", server.said)
 
 
-def test_a_later_worker_that_hangs_is_killed_and_tried_again(launch: Launch, stage: Path) -> None:
-    mark = stage.parent / "hang"
-    stage.write_text(f"import os, time\nif os.path.exists({str(mark)!r}): time.sleep(3600)\n" + stage.read_text())
-    server = launch("run", "--workers", "2", "--port", "0", "--start-timeout", "5")
+def test_a_worker_whose_event_loop_stands_still_is_replaced_and_one_that_was_stopped_is_not(
+    launch: Launch, stage: Path
+) -> None:
+    server = launch("run", "--workers", "2", "--port", "0", "--hang-timeout", "1")
     server.wait_for("Ctrl-C stops it")
-    visit = {get(server.address) for _ in range(5)}
-    mark.touch()
-    os.kill(int(visit.pop()), signal.SIGKILL)
-    server.wait_for("did not serve within 5 s; killed")
-    mark.unlink()
-    server.wait_for("starting another in 1 s")
-    server.tell(signal.SIGTERM, group=False)
-    assert server.ends() == 143
+    stopped = int(get(server.address))
+    os.kill(stopped, signal.SIGSTOP)
+    with begun(server.address, "/block"):
+        server.wait_for("has not turned its event loop for 1 s (hang_timeout) and stands at main.py:")
+        server.wait_for("by signal 9; starting another")
+    os.kill(stopped, signal.SIGCONT)
+    assert get(server.address).isdigit()
+    assert f"worker {stopped} " not in server.said
 
 
 def test_a_worker_that_hears_nothing_any_more_is_killed_at_the_end(launch: Launch, stage: Path) -> None:

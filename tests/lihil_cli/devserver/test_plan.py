@@ -18,7 +18,7 @@ def test_a_plan_reaches_another_process_as_it_is(tmp_path: Path) -> None:
         ("lihil", "run"),
         certificate=("chain.pem", None, "hush"),
         proxies="10.0.0.0/8,unix",
-        env_file=".env",
+        env_files=(".env",),
         root_path="/shop",
         access_log=False,
     )
@@ -31,7 +31,7 @@ def test_a_plan_says_what_the_settings_say(tmp_path: Path) -> None:
     flags = {"app": "main:app", "proxy_headers": True, "forwarded_allow_ips": "*", "root_path": "/shop"}
     plan = plan_for(resolve_settings(flags, start=tmp_path, environ={}), "token")
     assert (plan.target, plan.token) == (Target("main", "app", tmp_path), "token")
-    assert (plan.proxies, plan.root_path, plan.certificate, plan.env_file) == ("*", "/shop", None, None)
+    assert (plan.proxies, plan.root_path, plan.certificate, plan.env_files) == ("*", "/shop", None, ())
     flags = {"app": "main:app", "forwarded_allow_ips": "*"}
     with pytest.raises(CliError, match="does nothing without proxy_headers"):
         plan_for(resolve_settings(flags, start=tmp_path, environ={}), "token")

@@ -123,6 +123,22 @@ def test_leaving_closes_every_connection(bench: Bench) -> None:
     assert bench.code == ExitCode.ENDED_BADLY  # bob was lost
 
 
+def test_a_server_that_is_waited_for_is_not_tried_again_while_leaving(bench: Bench) -> None:
+    bench.type("/open eve :1/x")
+    bench.fail("no server", absent=True, peer="eve")
+    bench.do(InputEnded())
+    assert bench.do(Tick(), 60) == []
+    bench.close(1000)
+    assert bench.code == ExitCode.CANNOT_CONNECT
+
+
+def test_leaving_undoes_a_move_to_elsewhere(bench: Bench) -> None:
+    bench.type("/connect /other")
+    bench.do(InputEnded())
+    bench.close(1000)
+    assert bench.code == 0
+
+
 def test_a_drop_while_leaving_is_no_reason_to_stay(bench: Bench) -> None:
     bench.type("/drop")
     bench.do(InputEnded())

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from lihil.asgi import WS_CLOSE, WS_SEND
-from lihil.rfc6455.connection import Close, Ping, Pong
+from lihil.rfc6455.connection import Close, Pong
 from lihil.server.inbound import HIGH_BYTES
-from tests.lihil.server.memory import Script, ended, opened
+from tests.lihil.server.memory import CLOSE, Script, direct, ended, opened
 from tests.lihil.server.wire import frame, settle, text
 
 # Flow control
@@ -103,60 +103,99 @@ def test_pings_that_came_in_one_read_wait_for_a_peer_that_reads(closes: bool) ->
     asyncio.run(talk())
 
 
-# Keep-alive
+# The short way
 
 
-def test_a_peer_that_answers_pings_stays() -> None:
+def test_a_listener_gets_what_waits_and_what_comes() -> None:
     async def talk() -> None:
         script = Script()
-        protocol, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=5)
-        for count in range(1, 4):
-            while len(transport.frames()) < count:
-                await asyncio.sleep(0.005)
-            protocol.data_received(frame(0x8A))
-        assert transport.frames()[:3] == [Ping(b"")] * 3
-        protocol.data_received(frame(0x8A) * 2)  # one more than was asked for
-        assert not transport.is_closing()
+        protocol, transport = await opened(script)
+        protocol.data_received(text("a") + frame(0x82, b"b"))
+        heard: list[str | bytes] = []
+        direct(script).listen(heard.append)
+        protocol.data_received(text("c") + frame(0x82, b"d"))
+        waiting = asyncio.ensure_future(script.next())
+        await settle()
+        protocol.data_received(text("e") + CLOSE)
+        assert heard == ["a", b"b", "c", b"d", "e"]
+        assert (await waiting)["code"] == 4000
+        await ended(transport)
+
+    asyncio.run(talk())
+
+
+def test_a_listener_hears_no_more_while_its_peer_does_not_read() -> None:
+    async def talk() -> None:
+        script = Script()
+        protocol, transport = await opened(script)
+        short = direct(script)
+
+        def answer(message: str | bytes) -> None:
+            short.send_now(message)
+            transport.buffered += len(message)
+            if transport.buffered == len(message):
+                protocol.pause_writing()
+
+        short.listen(answer)
+        for _ in range(HIGH_BYTES // 1000):  # one message in each read, as a client sends that types
+            assert transport.is_reading()
+            protocol.data_received(text("x" * 1000))
+        protocol.data_received(text("x" * 1000))
+        assert not transport.is_reading()
+        transport.buffered = 0
+        protocol.resume_writing()
+        assert transport.is_reading()
         transport.abort()
         await settle()
 
     asyncio.run(talk())
 
 
-def test_a_peer_that_does_not_is_closed_with_1011() -> None:
+def test_a_listener_hears_no_more_once_the_connection_is_closed() -> None:
     async def talk() -> None:
         script = Script()
-        _, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=0.01)
+        protocol, transport = await opened(script)
+        heard: list[str | bytes] = []
+
+        def hear(message: str | bytes) -> None:
+            heard.append(message)
+            protocol.shutdown()
+
+        direct(script).listen(hear)
+        protocol.data_received(text("a") + text("b"))
+        protocol.data_received(text("c"))
+        direct(script).listen(hear)
+        assert heard == ["a"]
+        assert transport.frames() == [Close(1001, "the server is stopping")]
         await ended(transport)
-        assert transport.frames() == [Ping(b""), Close(1011, "keepalive ping timeout")]
-        assert (await script.next())["code"] == 1011
 
     asyncio.run(talk())
 
 
-def test_without_a_timeout_pings_go_on_unanswered() -> None:
+def test_the_short_way_sends_and_says_when_the_peer_is_behind() -> None:
     async def talk() -> None:
         script = Script()
-        _, transport = await opened(script, ws_ping_interval=0.005, ws_ping_timeout=None)
-        while len(transport.frames()) < 3:
-            await asyncio.sleep(0.005)
-        assert transport.frames()[:3] == [Ping(b"")] * 3
+        protocol, transport = await opened(script)
+        short = direct(script)
+        assert short.send_now("a")
+        assert short.send_now(b"b")
+        assert short.write_prepared(b"\x81\x01c")
+        await short.drained()
+        protocol.pause_writing()
+        assert not short.send_now("d")
+        assert not short.write_prepared(b"\x81\x01e")
+        waiting = asyncio.ensure_future(short.drained())
+        await settle()
+        assert not waiting.done()
+        protocol.resume_writing()
+        await waiting
+        assert transport.frames() == ["a", b"b", "c", "d"]
         transport.abort()
         await settle()
-
-    asyncio.run(talk())
-
-
-def test_a_pong_behind_what_the_app_has_not_taken_may_be_late() -> None:
-    async def talk() -> None:
-        script = Script()
-        protocol, transport = await opened(script, ws_ping_interval=0.01, ws_ping_timeout=0.01)
-        protocol.data_received(frame(0x82, bytes(HIGH_BYTES)))
-        while transport.frames().count(Ping(b"")) < 3:
-            await asyncio.sleep(0.005)
-        assert not transport.is_closing()
-        protocol.pause_writing()  # but a peer that does not read either has gone
-        transport.buffered = HIGH_BYTES
-        await ended(transport)
+        with pytest.raises(OSError, match="closed"):
+            short.send_now("x")
+        with pytest.raises(OSError, match="closed"):
+            short.write_prepared(b"\x81\x01x")
+        await short.drained()
 
     asyncio.run(talk())
