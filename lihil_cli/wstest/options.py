@@ -214,8 +214,24 @@ Record: TypeAlias = Annotated[
     Path | None, _text("--record", group=_OUTPUT, metavar="FILE", text="Keep every event, as -o jsonl prints them.")
 ]
 Frames: TypeAlias = Annotated[bool, _flag("--frames", group=_OUTPUT, text="Show the header of every frame.")]
-Verbose: TypeAlias = Annotated[bool, _flag("--verbose", "-v", group=_OUTPUT, text="Say more on standard error.")]
-Quiet: TypeAlias = Annotated[bool, _flag("--quiet", "-q", group=_OUTPUT, text="Say nothing on standard error.")]
+Verbose: TypeAlias = Annotated[
+    bool,
+    _flag(
+        "--verbose",
+        "-v",
+        group=_OUTPUT,
+        text="Say more: the address, the handshake, whole tracebacks.",
+    ),
+]
+Quiet: TypeAlias = Annotated[
+    bool,
+    _flag(
+        "--quiet",
+        "-q",
+        group=_OUTPUT,
+        text="Say nothing on standard error, nor how connections fare.",
+    ),
+]
 
 Routes: TypeAlias = Annotated[bool, _flag("--routes", group=_MODES, text="List the WebSocket routes.")]
 HandshakeOnly: TypeAlias = Annotated[bool, _flag("--handshake", group=_MODES, text="Show the handshake, and leave.")]

@@ -35,7 +35,11 @@ _BATCH = 200  # steps of a repeat or a replay between two looks at what else the
 
 
 class Setup(Record):
-    """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server."""
+    """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
+
+    With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
+    `is_verbose` whatever is known of a handshake and of a failure is.
+    """
 
     target: str
     about: str = ""
@@ -48,6 +52,8 @@ class Setup(Record):
     ok_codes: frozenset[int] = frozenset()
     until: Callable[[Payload], bool] | None = None
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
+    is_quiet: bool = False
+    is_verbose: bool = False
 
 
 class Job:

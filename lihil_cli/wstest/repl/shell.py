@@ -96,6 +96,8 @@ class _Shell:
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
+            visit.is_quiet,
+            visit.is_verbose,
         )
         now = self._loop.time()
         self._log = Log()
