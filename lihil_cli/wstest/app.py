@@ -40,8 +40,10 @@ def run_briefly(work: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
 
 async def _converse(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
-    async with _opened_place(settings, screen) as target:
-        if streams.are_interactive and settings.piping.is_default:
+    at_prompt = streams.are_interactive and settings.piping.is_default
+    # The prompt begins with where it leads to itself.
+    async with _opened_place(settings, _tell_nothing if at_prompt else screen.print_note) as target:
+        if at_prompt:
             return await _sit_down(settings.but(target=target), streams)
         with no_collection():  # late, because a terminal has its own way
             from lihil_cli.wstest.conversation import Conversation
@@ -71,12 +73,14 @@ async def _sit_down(settings: Settings, streams: Streams) -> int:
         place=settings.place,
         reconnects=settings.reconnects,
         frames=settings.piping.frames,
+        is_quiet=settings.is_quiet,
+        is_verbose=settings.is_verbose,
     )
     return await hold_terminal(visit, streams)
 
 
 @asynccontextmanager
-async def _opened_place(settings: Settings, screen: Screen) -> AsyncIterator[Target]:
+async def _opened_place(settings: Settings, tell: Callable[[str], None]) -> AsyncIterator[Target]:
     if settings.place is None:
         yield settings.target
         return
@@ -85,6 +89,10 @@ async def _opened_place(settings: Settings, screen: Screen) -> AsyncIterator[Tar
         settings.handshake.headers,
         is_forced=settings.is_forced,
         is_verbose=settings.is_verbose,
-        tell=screen.print_note,
+        tell=tell,
     ) as target:
         yield target
+
+
+def _tell_nothing(line: str) -> None:
+    """Somebody else tells it."""

@@ -53,9 +53,7 @@ class Conversation:
         self._screen = screen
         self._loop = asyncio.get_running_loop()
         self._session = Session(settings.options, self._loop.time())
-        self._reporter = Reporter(
-            screen, settings.piping.form, for_people=streams.stdout_is_tty, on_broken=self._break_output
-        )
+        self._reporter = Reporter(screen, settings.piping.form, streams, on_broken=self._break_output)
         self._interrupts = Interrupts(self._note_interrupt)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()

@@ -29,23 +29,27 @@ async def open_place(
 ) -> AsyncIterator[Target]:
     """The target, with its app running where it is to be called in this process.
 
-    Raises CliError (USAGE) when the app's schema says that it would not take the address, unless `is_forced`.
+    Raises CliError (USAGE) for a route's name that lacks something, and, unless `is_forced`, when the app's schema says
+    that it would not take the address.
     """
     if place.app is None:
         schema = None if place.schema is None else kept_schema(place.schema)
+        target = _addressed(place, schema)
         if is_verbose:
-            tell(f"-> {place.target.shown} ({place.how})")
-        _check(schema, place.target, headers, is_forced=is_forced)
-        yield place.target
+            tell(f"-> {target.shown} ({place.how})")
+        _check(schema, target, headers, is_forced=is_forced)
+        yield target
         return
 
     from lihil_cli.wstest.network.inprocess import open_app
 
-    if place.how != "--app" or is_verbose:
-        tell(f"-> {place.target.path} ({place.how})")
     async with open_app(place.app or None, place.root) as app:
-        _check(schema_of_app(app.app, app.label), place.target, headers, is_forced=is_forced)
-        yield place.target.but(app=app)
+        schema = schema_of_app(app.app, app.label)
+        target = _addressed(place, schema)
+        if place.how != "--app" or is_verbose:
+            tell(f"-> {target.path} ({place.how})")
+        _check(schema, target, headers, is_forced=is_forced)
+        yield target.but(app=app)
 
 
 def load_schema(place: Located) -> "Schema":
@@ -92,6 +96,18 @@ def kept_schema(file: Path) -> "Schema | None":
     with suppress(OSError), file.open("rb") as stream:
         return read_schema(stream.read(_MAX_SCHEMA_BYTES))
     return None
+
+
+def _addressed(place: Located, schema: "Schema | None") -> Target:
+    """The target, with the path of the route where one was asked for by its name. Raises CliError (USAGE)."""
+    if schema is None or not place.text:
+        return place.target
+    from lihil_cli.wstest.place.address import address_of
+
+    try:
+        return place.readdressed(address_of(schema, place.text, place.query))
+    except ValueError as error:
+        raise CliError(str(error), code=ExitCode.USAGE) from None
 
 
 def _check(schema: "Schema | None", target: Target, headers: tuple[tuple[str, str], ...], *, is_forced: bool) -> None:

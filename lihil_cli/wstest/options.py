@@ -31,14 +31,18 @@ Target: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="TARGET",
-        help="A path such as /chat?room=1 (or without the slash), :PORT/path, HOST/path, unix:/SOCK:/path, or a URL; "
-        "or .wst scripts.",
+        help="A path such as /chat?room=1 (or without the slash), the name of a route's handler, :PORT/path, "
+        "HOST/path, unix:/SOCK:/path, or a URL; or .wst scripts.",
         show_default=False,
     ),
 ]
 Items: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ITEM...", help="name==value for the query, Name:value for a header.", show_default=False),
+    typer.Argument(
+        metavar="ITEM...",
+        help="name==value for a named route's path and the query, Name:value for a header.",
+        show_default=False,
+    ),
 ]
 
 App: TypeAlias = Annotated[
@@ -210,8 +214,24 @@ Record: TypeAlias = Annotated[
     Path | None, _text("--record", group=_OUTPUT, metavar="FILE", text="Keep every event, as -o jsonl prints them.")
 ]
 Frames: TypeAlias = Annotated[bool, _flag("--frames", group=_OUTPUT, text="Show the header of every frame.")]
-Verbose: TypeAlias = Annotated[bool, _flag("--verbose", "-v", group=_OUTPUT, text="Say more on standard error.")]
-Quiet: TypeAlias = Annotated[bool, _flag("--quiet", "-q", group=_OUTPUT, text="Say nothing on standard error.")]
+Verbose: TypeAlias = Annotated[
+    bool,
+    _flag(
+        "--verbose",
+        "-v",
+        group=_OUTPUT,
+        text="Say more: the address, the handshake, whole tracebacks.",
+    ),
+]
+Quiet: TypeAlias = Annotated[
+    bool,
+    _flag(
+        "--quiet",
+        "-q",
+        group=_OUTPUT,
+        text="Say nothing on standard error, nor how connections fare.",
+    ),
+]
 
 Routes: TypeAlias = Annotated[bool, _flag("--routes", group=_MODES, text="List the WebSocket routes.")]
 HandshakeOnly: TypeAlias = Annotated[bool, _flag("--handshake", group=_MODES, text="Show the handshake, and leave.")]

@@ -9,16 +9,15 @@ from typing import IO
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.output import EventOutput, Output, PayloadOutput
 from lihil_cli.wstest.settings import Form
-from lihil_cli.wstest.terminal import Screen
+from lihil_cli.wstest.terminal import Screen, Streams
 
 
 class Reporter:
     """Tells every output what happens. `on_broken` is called with the reason when one takes no more."""
 
-    def __init__(self, screen: Screen, form: Form, *, for_people: bool, on_broken: Callable[[OSError], None]) -> None:
+    def __init__(self, screen: Screen, form: Form, streams: Streams, *, on_broken: Callable[[OSError], None]) -> None:
         """Raises CliError for a record that cannot be written."""
         self.screen = screen
-        self._for_people = for_people and not form.events and form.payloads == "plain"
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._began_at = self._loop.time()
@@ -26,7 +25,11 @@ class Reporter:
         self._outputs: list[Output] = []
         if form.events:
             self._outputs.append(EventOutput(screen.write, with_json=form.with_json))
-        elif not self._for_people:
+        elif streams.stdout_is_tty and form.payloads == "plain":
+            from lihil_cli.wstest.repl.onlooker import Onlooker  # late: programs have no use for it
+
+            self._outputs.append(Onlooker(screen.write, streams))
+        else:
             self._outputs.append(PayloadOutput(screen.write, form.payloads))
         self._record = None if form.record is None else _open_record(form.record)
         if self._record is not None:
@@ -48,8 +51,6 @@ class Reporter:
 
     def show(self, payload: str | bytes, number: int) -> None:
         """Show a message that came, the `number`th."""
-        if self._for_people:
-            self.guard(lambda: self.screen.print_message(payload))
         self.publish(lambda output, t: output.received(t, payload, number))
 
     def flush(self) -> None:

@@ -41,7 +41,7 @@ def add_query(path: str, query: Sequence[tuple[str, str]]) -> str:
     if not query:
         return path
     more = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
-    return f"{path}{'&' if '?' in path else '?'}{more}"
+    return f"{path}{'' if path.endswith('?') else '&' if '?' in path else '?'}{more}"
 
 
 def credentials(cookies: Sequence[str], auth: str | None, bearer: str | None) -> tuple[tuple[str, str], ...]:

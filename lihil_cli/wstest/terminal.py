@@ -9,12 +9,6 @@ from typing import BinaryIO, TextIO
 from lihil_cli.console import escape_terminal
 from lihil_cli.record import Record
 
-_IN = "< "  # stands before every line that was received, so that none can pass for one of ours
-_MAX_LINES = 50
-_MAX_LINE_CHARACTERS = 1000
-_MAX_BINARY_BYTES = 64
-_PIECE = 2**20
-
 
 class Streams(Record):
     """The process's streams. `stdin` is a descriptor; None stands for a stream that was closed from the start."""
@@ -70,11 +64,6 @@ class Screen:
         self._streams = streams
         self._is_quiet = is_quiet
 
-    def print_message(self, payload: str | bytes) -> None:
-        """Show a message that arrived on a terminal, prefixed and escaped. Raises OSError."""
-        lines = display_lines(payload)
-        self._write_terminal("".join(f"{_IN}{line}\n" for line in lines))
-
     def print_note(self, text: str) -> None:
         """Tell the user something on standard error; a stream that is gone is no reason to stop."""
         if self._is_quiet:
@@ -103,45 +92,8 @@ class Screen:
             os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
-    def _write_terminal(self, text: str) -> None:
-        self._write(self._streams.stdout, text.encode(self._streams.encoding, "backslashreplace"))
-
     def _write(self, stream: BinaryIO | None, data: bytes) -> None:
         if stream is None:
             return
         stream.write(data)
         stream.flush()
-
-
-def display_lines(payload: str | bytes) -> list[str]:
-    """A message for a terminal: harmless, and cut where it is too long to be read."""
-    if isinstance(payload, str):
-        return _text_lines(payload)
-    digits = payload[:_MAX_BINARY_BYTES].hex(" ")
-    more = " ..." if len(payload) > _MAX_BINARY_BYTES else ""
-    return [f"binary, {len(payload)} bytes: {digits}{more}"]
-
-
-def _text_lines(text: str) -> list[str]:
-    """The first lines, cut to a width that can be read; of a large text no more than that is looked at."""
-    head = text[: _MAX_LINES * (_MAX_LINE_CHARACTERS + 1)]
-    lines = head.split("\n", _MAX_LINES)
-    shown = [_cut(line) for line in lines[:_MAX_LINES]]
-    if len(lines) > _MAX_LINES or (len(head) < len(text) and len(lines[-1]) <= _MAX_LINE_CHARACTERS):
-        shown.append(f"... {size_of(text)} bytes in the message")
-    elif len(head) < len(text):
-        shown[-1] = f"{shown[-1].rpartition('... ')[0]}... {size_of(text)} bytes in the message"
-    return shown
-
-
-def _cut(line: str) -> str:
-    if len(line) <= _MAX_LINE_CHARACTERS:
-        return escape_terminal(line)
-    return f"{escape_terminal(line[:_MAX_LINE_CHARACTERS])}... {size_of(line)} bytes"
-
-
-def size_of(text: str) -> int:
-    """The bytes of a text as UTF-8, without making them all at once."""
-    if text.isascii():
-        return len(text)
-    return sum(len(text[start : start + _PIECE].encode("utf-8", "replace")) for start in range(0, len(text), _PIECE))

@@ -37,7 +37,8 @@ class Located(Record):
     """Where a conversation goes. With `app` it is to be called in this process; "" stands for the project's own.
 
     `server` is the dev server where that is the one, `schema` the file in which it keeps the app's routes, `how` says
-    how the place was found. `is_awaited` means that nothing is there yet.
+    how the place was found. `is_awaited` means that nothing is there yet. `text` is what was asked for and `query` its
+    items, which the app's routes may have another path for; "" where that names the server, too.
     """
 
     target: Target
@@ -47,6 +48,13 @@ class Located(Record):
     server: DevFile | None = None
     schema: Path | None = None
     is_awaited: bool = False
+    text: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+
+    def readdressed(self, address: str) -> Target:
+        """The target with another path and query than those that were asked for."""
+        before = encode_path(add_query(self.text, self.query))
+        return self.target.but(url=self.target.url.removesuffix(before) + encode_path(address))
 
 
 def locate(
@@ -63,16 +71,24 @@ def locate(
     Raises CliError: USAGE for two answers to one question or a target that is none, CANNOT_CONNECT where nothing is
     there to talk to, unless the caller `waits` for a server.
     """
-    text = add_query(text, query)
+    asked, text = text, add_query(text, query)
+    is_whole = whole_target(text) is not None
+    found = _locate(text, place, folder, environ, is_whole=is_whole, waits=waits)
+    return found if is_whole else found.but(text=asked, query=tuple(query))
+
+
+def _locate(
+    text: str, place: Place, folder: Path, environ: Mapping[str, str], *, is_whole: bool, waits: bool
+) -> Located:
     named = [name for name in ("app", "url", "port", "uds") if getattr(place, name) is not None]
     if len(named) > 1:
         raise _usage(f"--{named[0]} and --{named[1]} both say where to connect", "give one of them")
     if place.app is not None:
-        if whole_target(text) is not None:
+        if is_whole:
             raise _usage(f"{text!r} names a server already", "leave --app away, or give a path alone")
         return _in_process(text, place.app, folder, "--app")
     server = find_dev_file(folder)
-    if named or whole_target(text) is not None:
+    if named or is_whole:
         target = resolve_target(text, None, base=place.url, port=place.port, uds=place.uds)
         return _known(target, "as named", server, folder)
     if server is not None and _answers(server.host, server.port, server.uds):

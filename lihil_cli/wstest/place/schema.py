@@ -21,6 +21,9 @@ from lihil.routing.path import PathError, PathPattern, parse_path  # noqa: E402
 from lihil.routing.tree import PathTree  # noqa: E402
 
 FILE = "schema.json"
+PARAMETER = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
+"""A parameter in a route's path: its name, and its converter if it has one."""
+
 _WEBSOCKET = "websocket"
 _MIN_LIKENESS = 0.6
 _ONE_OF = "one of "
@@ -62,7 +65,7 @@ class Route(Record):
     @property
     def example(self) -> str:
         """A target and items for `lihil ws-test` that fit this route."""
-        words = [re.sub(r"\{([^{}:]*)(?::([^{}]*))?\}", lambda found: _sample(found[2] or "str", found[1]), self.path)]
+        words = [PARAMETER.sub(lambda found: _sample(found[2] or "str", found[1]), self.path)]
         for one in self.params:
             if one.required and one.location in {"query", "header"}:
                 mark = "==" if one.location == "query" else ":"
@@ -98,6 +101,12 @@ class Schema(Record):
 
 
 NO_SCHEMA = Schema("", ())
+
+
+def names_of(route: Route) -> set[str]:
+    """What a route can be called: its handler's name, alone or behind the module's or the class's."""
+    _, _, name = route.handler.partition(":")
+    return {name.rpartition(".")[2], name, route.handler}
 
 
 def parse_schema(content: object) -> Schema | None:
@@ -169,6 +178,9 @@ def _no_route(schema: Schema, path: str) -> str:
         return f"{message}: the app has no WebSocket route"
     if _likeness(path, near.path) >= _MIN_LIKENESS:
         return f"{message}; did you mean {near.usage} ?"
+    named = {name: route for route in schema.websockets for name in names_of(route)}
+    for name in difflib.get_close_matches(path.strip("/"), named, n=1, cutoff=_MIN_LIKENESS):
+        return f"{message}; did you mean {name}, which is {named[name].usage} ?"
     return f"{message}; there are {', '.join(route.usage for route in schema.websockets[:8])}"
 
 

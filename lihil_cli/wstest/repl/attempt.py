@@ -52,7 +52,14 @@ class Attempt:
     """The life of one connection attempt: until it has failed, or is over."""
 
     def __init__(
-        self, peer: str, target: Target, handshake: Handshake, feed: Callable[[Event], None], explain: Explain
+        self,
+        peer: str,
+        target: Target,
+        handshake: Handshake,
+        feed: Callable[[Event], None],
+        explain: Explain,
+        *,
+        is_verbose: bool = False,
     ) -> None:
         self.peer = peer
         self.target = target
@@ -60,6 +67,7 @@ class Attempt:
         self._handshake = handshake
         self._feed = feed
         self._explain = explain
+        self._is_verbose = is_verbose
         self._loop = asyncio.get_running_loop()
         self._outbox: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,9 +125,9 @@ class Attempt:
             from lihil_cli.wstest.crash import crash_lines
             from lihil_cli.wstest.refusal import refusal_lines
 
-            lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal)
+            lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal, is_whole=self._is_verbose)
             crash = await self._explain(error.refusal, error.failure)
-            told = [] if crash is None else crash_lines(crash)
+            told = [] if crash is None else crash_lines(crash, is_whole=self._is_verbose)
             self._feed(Failed(self.peer, (*lines, *told), ExitCode.REFUSED))
             return None
         except CliError as error:

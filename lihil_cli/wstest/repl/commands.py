@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from lihil_cli.record import Record
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.repl.events import Say
+from lihil_cli.wstest.request import Extras
 
 
 class To(Record):
@@ -62,10 +63,11 @@ class Stall(Record):
 
 
 class Open(Record):
-    """Open a further connection; `target` "" means where the current one is."""
+    """Open a further connection; `target` "" means where the current one is, `extras` are its items."""
 
     name: str
     target: str = ""
+    extras: Extras = Extras()
 
 
 class Use(Record):
@@ -75,9 +77,10 @@ class Use(Record):
 
 
 class ConnectTo(Record):
-    """Leave the current connection for another target; "" connects to the same one again."""
+    """Leave the current connection for another target; "" connects to the same one again. `extras` are its items."""
 
     target: str = ""
+    extras: Extras = Extras()
 
 
 class Show(Record):
@@ -247,9 +250,14 @@ USAGES = (
     Usage("expect", "PATTERN [within TIME]", "a message that matches must come, within 2s if nothing is said"),
     Usage("save", "FILE.wst|FILE.jsonl", "write what was said as a script, or as a record"),
     Usage("replay", "FILE [SPEED|max]", "send again what was sent in a script or a record"),
-    Usage("open", "NAME [TARGET]", "open a further connection", ("/open bob /chat?user=bob",)),
+    Usage(
+        "open",
+        "NAME [TARGET] [ITEM...]",
+        "open a further connection",
+        ("/open bob /chat?user=bob", "/open bob talk room==blue Token:x"),
+    ),
     Usage("use", "NAME", "make NAME the connection that lines go to; @NAME MSG does so for one line"),
-    Usage("connect", "[TARGET]", "leave this connection for another target"),
+    Usage("connect", "[TARGET] [ITEM...]", "leave this connection for another target"),
     Usage("reconnect", "", "connect again"),
     Usage("routes", "", "list the WebSocket routes of the running app"),
     Usage("status", "", "the connections, what went over them, and how quick they are"),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.network.connecting import Refusal, Response
-from lihil_cli.wstest.network.target import Target, resolve_target
+from lihil_cli.wstest.network.target import Target, encode_path, resolve_target, whole_target
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.events import (
     Connect,
@@ -57,8 +57,12 @@ class Connections:
             failed = Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code)
             asyncio.get_running_loop().call_soon(self._feed, failed)
             return
-        handshake = self._visit.handshake.but(ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
-        attempt = self._attempts[peer] = Attempt(peer, target, handshake, self._feed, self._explain)
+        handshake = self._visit.handshake.but(
+            headers=action.headers, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S
+        )
+        attempt = self._attempts[peer] = Attempt(
+            *(peer, target, handshake, self._feed, self._explain), is_verbose=self._visit.is_verbose
+        )
         attempt.trace(on=self._is_tracing)
         interval_s = self._visit.handshake.ping_interval_s
         record = self._visit.server()
@@ -119,8 +123,8 @@ class Connections:
             if server is None:
                 return like
             text = parts.path + (f"?{parts.query}" if parts.query else "")
-        if text.startswith("/") and server is None:
-            return like.but(url=parts._replace(path="", query="").geturl() + text)
+        if server is None and whole_target(text) is None:
+            return like.but(url=parts._replace(path="", query="").geturl() + encode_path(text))
         return resolve_target(text, server, base=None, port=None)
 
 

@@ -35,7 +35,11 @@ _BATCH = 200  # steps of a repeat or a replay between two looks at what else the
 
 
 class Setup(Record):
-    """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server."""
+    """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
+
+    With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
+    `is_verbose` whatever is known of a handshake and of a failure is.
+    """
 
     target: str
     about: str = ""
@@ -48,6 +52,8 @@ class Setup(Record):
     ok_codes: frozenset[int] = frozenset()
     until: Callable[[Payload], bool] | None = None
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
+    is_quiet: bool = False
+    is_verbose: bool = False
 
 
 class Job:
@@ -151,7 +157,12 @@ class Desk:
         peer.next_target = None
         if target:
             peer.move(target)
-        return [Connect(peer.name, target, like)]
+        return [Connect(peer.name, target, like, self.headers_of(peer))]
+
+    def headers_of(self, peer: Peer) -> tuple[tuple[str, str], ...]:
+        """What the handshake carries: the connection's own headers, and those of the command line it has no own for."""
+        own = {name.lower() for name, _ in peer.headers}
+        return (*((name, value) for name, value in self.setup.headers if name.lower() not in own), *peer.headers)
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:
         """Start the closing handshake."""

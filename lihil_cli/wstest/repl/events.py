@@ -199,11 +199,13 @@ class Connect(Record):
     """Open `peer` (again) and feed Opened or Failed.
 
     `target` is what the user wrote; "" means where the connection `like` goes, and without that where it was before.
+    `headers` are all that the user wants in the handshake.
     """
 
     peer: str
     target: str = ""
     like: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Send(Record):

@@ -27,10 +27,18 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
     if peer.life is not Life.CONNECTING:
         return []
     actions = desk.note(*_greeting(peer, event.about, now), peer.name)
+    if desk.setup.is_verbose:
+        actions += desk.display(*(Note(f"{name}: {value}") for name, value in event.about.headers))
     peer.open(event.about, now)
     peer.target = event.about.url
     about = event.about
-    desk.step("open", peer.name, now, detail=about.url, subprotocol=about.subprotocol, seconds=about.connect_s)
+    desk.step(
+        *("open", peer.name, now),
+        detail=about.url,
+        subprotocol=about.subprotocol,
+        seconds=about.connect_s,
+        headers=desk.headers_of(peer),
+    )
     # What was given on the command line belongs to the connection that the command line asked for.
     for message in desk.setup.messages if peer.name == FIRST_PEER else ():
         typed = message if isinstance(message, str) else f"/hex {message.hex(' ')}"
@@ -121,10 +129,10 @@ def tell_trace(desk: Desk, event: Traced, now: float) -> list[Action]:
     peer = desk.peers[event.peer]
     text, peer.ending, peer.trace = peer.ending, "", event.full
     raised = f" · handler {event.handler} raised" if event.handler else ""
-    short = list(event.short)
-    if short:
-        short[-1] += "   /trace for all frames"
-    actions = [*desk.note(text + raised, "end", peer.name), *desk.display(*map(Note, short))]
+    lines = list(event.full if desk.setup.is_verbose else event.short)
+    if lines and not desk.setup.is_verbose:
+        lines[-1] += "   /trace for all frames"
+    actions = [*desk.note(text + raised, "end", peer.name), *desk.display(*map(Note, lines))]
     return actions + _after_end(desk, peer)
 
 

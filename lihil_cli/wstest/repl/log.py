@@ -28,6 +28,7 @@ class Step(Record):
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
     close, `by` who closed; `seconds` is the time of a pong or of the handshake. `size` counts the bytes of the message.
+    `headers` are those that the user wanted in the handshake.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Step(Record):
     seconds: float = 0.0
     file: int = -1
     place: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Log:

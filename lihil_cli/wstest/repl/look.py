@@ -34,12 +34,16 @@ _RESET = "\x1b[0m"
 
 
 class Look(Record):
-    """What the terminal can show. `offset_s` is how far its clock on the wall is ahead of UTC."""
+    """What the terminal can show. `offset_s` is how far its clock on the wall is ahead of UTC.
+
+    `has_commands` tells whether somebody can ask for more.
+    """
 
     width: int = 80
     colour: bool = False
     ascii: bool = False
     offset_s: int = 0
+    has_commands: bool = True
 
     def mark(self, name: str) -> Segment:
         """The mark of that name as a segment."""

@@ -5,6 +5,8 @@ from itertools import repeat
 from typing import Any, TypeAlias
 
 from lihil_cli.wstest.closing import NORMAL
+from lihil_cli.wstest.place.address import address_of
+from lihil_cli.wstest.place.schema import NO_SCHEMA
 from lihil_cli.wstest.repl import commands, guide, review
 from lihil_cli.wstest.repl.desk import Desk, Job, Pinging
 from lihil_cli.wstest.repl.events import (
@@ -122,7 +124,13 @@ def _stall(desk: Desk, order: commands.Stall, now: float) -> list[Action]:
 
 
 def _connect(desk: Desk, order: commands.ConnectTo, now: float) -> list[Action]:
-    return _move(desk, order.target)
+    try:
+        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+    except ValueError as error:
+        return desk.note(str(error), "bad")
+    if order.target:
+        desk.peer.headers = order.extras.headers
+    return _move(desk, target)
 
 
 def _reconnect(desk: Desk, order: commands.Plain, now: float) -> list[Action]:
@@ -145,9 +153,14 @@ def _open(desk: Desk, order: commands.Open, now: float) -> list[Action]:
         return desk.note(f"there is a connection {order.name} already: /use {order.name}", "bad")
     if len(desk.peers) >= MAX_PEERS:
         return desk.note(f"{MAX_PEERS} connections are open, which is the most", "bad")
+    try:
+        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+    except ValueError as error:
+        return desk.note(str(error), "bad")
     like, desk.current = desk.current, order.name
-    peer = desk.peers[order.name] = Peer(order.name, order.target or desk.peers[like].target)
-    return desk.connect(peer, order.target, like)
+    peer = desk.peers[order.name] = Peer(order.name, target or desk.peers[like].target)
+    peer.headers = order.extras.headers
+    return desk.connect(peer, target, like)
 
 
 def _use(desk: Desk, order: commands.Use, now: float) -> list[Action]:

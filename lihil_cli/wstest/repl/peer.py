@@ -74,6 +74,7 @@ class Peer:
         self.follows_code = False  # new code is a reason to connect again
         self.is_dropped = False  # the user ended it, without a close
         self.next_target: str | None = None  # where to go once it is closed
+        self.headers: tuple[tuple[str, str], ...] = ()  # those of the handshake that only it has
         self.ending = ""  # how it ended, not told yet
 
     @property

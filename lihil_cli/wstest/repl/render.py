@@ -56,6 +56,7 @@ def _message_rows(message: Message, look: Look) -> Iterator[Line]:
     rows = _hang(head, lines, look.width)
     yield from islice(rows, MAX_ROWS if whole else FOLD_ROWS)
     rest = _rest(message, inner, limit, sum(1 for _ in islice(rows, MAX_ROWS)))
+    rest = rest if look.has_commands else rest.partition(" · ")[0]
     if rest:
         yield from _hang([("", _INDENT)], [[("dim", look.plain(rest))]], look.width, words=True)
 

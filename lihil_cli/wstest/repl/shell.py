@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
-from lihil_cli.console import colour_allowed
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.repl.connections import Connections
@@ -48,7 +46,7 @@ from lihil_cli.wstest.repl.events import (
 from lihil_cli.wstest.repl.history import History, open_history
 from lihil_cli.wstest.repl.keyboard import Keyboard, PlainLines, View
 from lihil_cli.wstest.repl.log import Log
-from lihil_cli.wstest.repl.look import MARKS, Look
+from lihil_cli.wstest.repl.onlooker import look_of
 from lihil_cli.wstest.repl.render import render
 from lihil_cli.wstest.repl.state import Repl
 from lihil_cli.wstest.repl.strays import strays_told
@@ -97,11 +95,13 @@ class _Shell:
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
+            visit.is_quiet,
+            visit.is_verbose,
         )
         now = self._loop.time()
         self._log = Log()
         self._repl = Repl(self._setup, self._log, now, time.time() - now)
-        self._look = _look_of(streams)
+        self._look = look_of(streams)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._tasks = Tasks(self._ended)
         self._connections = Connections(visit, self._repl.desk.current, self._feed, self._tasks)
@@ -331,19 +331,3 @@ def _load_prompt() -> "Callable[[View, History, Callable[[], Words]], Keyboard] 
     except ImportError:
         return None
     return Prompt
-
-
-def _look_of(streams: Streams) -> Look:
-    """What this terminal can show."""
-    marks = "".join(mark for mark, _, _ in MARKS.values())
-    try:
-        marks.encode(streams.encoding)
-        has_marks = True
-    except (UnicodeError, LookupError):
-        has_marks = False
-    stdout = sys.stdout
-    return Look(
-        colour=stdout is not None and colour_allowed(stdout),
-        ascii=not has_marks,
-        offset_s=time.localtime().tm_gmtoff,
-    )

@@ -5,14 +5,13 @@ come. `desk` is the model, `orders` what each command does, `peer` the life of o
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.repl.desk import Desk, Job, Setup
 from lihil_cli.wstest.repl.events import (
     Action,
     Closed,
-    Connect,
     Display,
     Drop,
     Event,
@@ -39,6 +38,8 @@ from lihil_cli.wstest.repl.lifecycle import close_peer, fail_peer, follow, open_
 from lihil_cli.wstest.repl.log import Log
 from lihil_cli.wstest.repl.peer import PENDING, Life
 
+_Rule: TypeAlias = Callable[[Desk, Any, float], list[Action]]
+
 
 class Repl:
     """One session at the terminal."""
@@ -53,17 +54,29 @@ class Repl:
         """What to do first."""
         setup = self._desk.setup
         about = f"   ({setup.about})" if setup.about else ""
-        return [Display(Note(f"{setup.target}{about}", "go")), Connect(self._desk.current)]
+        told = [] if setup.is_quiet else self._desk.note(f"{setup.target}{about}", "go")
+        return [*told, *self._desk.connect(self._desk.peer)]
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; none after Leave."""
         rule = _OF_CONNECTIONS.get(type(event))
-        actions = _RULES[type(event)](self, event, now) if rule is None else rule(self._desk, event, now)
+        actions = _RULES[type(event)](self, event, now) if rule is None else self._follow(rule, event, now)
         closely = any(peer.life in PENDING for peer in self._desk.peers.values())
         if closely is not self._watches_closely:
             self._watches_closely = closely
             actions.insert(0, Watch(closely))
         return actions
+
+    def _follow(self, rule: _Rule, event: Event, now: float) -> list[Action]:
+        """What becomes of a connection; without remarks where nobody wants them, but why one cannot be had."""
+        desk = self._desk
+        if not desk.setup.is_quiet:
+            return rule(desk, event, now)
+        counted = desk.display()  # this is about messages
+        actions = rule(desk, event, now)
+        if isinstance(event, Failed) and not desk.is_leaving:
+            return [*counted, *actions]
+        return [*counted, *(one for one in actions if not (isinstance(one, Display) and isinstance(one.item, Note)))]
 
     # What the prompt shows
 
@@ -258,7 +271,7 @@ def _path_of(target: str) -> str:
 
 
 # A row per event.
-_OF_CONNECTIONS: dict[type, Callable[[Desk, Any, float], list[Action]]] = {
+_OF_CONNECTIONS: dict[type, _Rule] = {
     Opened: open_peer,
     Failed: fail_peer,
     Closed: close_peer,

@@ -54,7 +54,7 @@ def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
     for step in steps:
         name = desk.shown(step.peer)
         if step.kind == "open":
-            yield Opened(name, step.detail, desk.setup.headers)
+            yield Opened(name, step.detail, step.headers)
             continue
         message = Ending(step.code, step.detail) if step.kind == "close" else desk.log.payload(step)
         if message is None:

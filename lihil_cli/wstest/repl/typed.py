@@ -5,9 +5,11 @@ import base64
 import binascii
 import json
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
+from lihil_cli.errors import CliError
 from lihil_cli.wstest.closing import may_be_sent
 from lihil_cli.wstest.repl.commands import (
     USAGES,
@@ -40,6 +42,7 @@ from lihil_cli.wstest.repl.commands import (
     Use,
 )
 from lihil_cli.wstest.repl.events import Say
+from lihil_cli.wstest.request import Extras, parse_items
 
 _MAX_PINGS = 1000
 _MAX_REPEATS = 1_000_000
@@ -296,7 +299,23 @@ def _open(rest: str) -> Command:
     name, _, target = rest.partition(" ")
     if not _NAME.fullmatch(name):
         raise _WrongError(f"{name or 'nothing'} is no name of letters and digits")
-    return Open(name, target.strip())
+    return Open(name, *_destination(target))
+
+
+def _connect(rest: str) -> Command:
+    return ConnectTo(*_destination(rest))
+
+
+def _destination(text: str) -> tuple[str, Extras]:
+    """A target and its items, in words as a shell has them; a query without a target is for the same path."""
+    try:
+        words = shlex.split(text)
+        target = words.pop(0) if words and "==" not in words[0].partition("?")[0] else "?" if words else ""
+        return target, parse_items(words)
+    except CliError as error:
+        raise _WrongError(error.message) from None
+    except ValueError:
+        raise _WrongError("a quotation mark is not closed") from None
 
 
 _PLAIN = ("drop", "reconnect", "routes", "pause", "status", "headers", "clear", "trace", "quit")
@@ -329,7 +348,7 @@ _PARSERS: dict[str, Callable[[str], Command]] = {
     "replay": _replay,
     "open": _open,
     "use": _needed(Use, "the name"),
-    "connect": ConnectTo,
+    "connect": _connect,
     "frames": _choice(Frames, on=True, off=False),
     "keys": _choice(Keys, emacs="emacs", vi="vi"),
 }

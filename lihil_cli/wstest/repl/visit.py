@@ -25,12 +25,15 @@ class Visit(Record):
     place: Located | None = None
     reconnects: bool = True
     frames: bool = False
+    is_quiet: bool = False
+    is_verbose: bool = False
 
     @property
     def about(self) -> str:
         """What is known of the server before anything is asked of it."""
         if self.target.app is not None:
-            return f"in this process, {self.target.app.label}"
+            how = "in this process" if self.place is None or self.place.how == "--app" else self.place.how
+            return f"{how}, {self.target.app.label}"
         return "" if self.place is None or self.place.how == "as named" else self.place.how
 
     @property

@@ -10,8 +10,8 @@ from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.network.handshake import CannotConnectError
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import load_schema, open_place, unreachable
-from lihil_cli.wstest.place.locate import Located
-from tests.lihil_cli.wstest.place.test_schema import CONTENT
+from lihil_cli.wstest.place.locate import Located, Place, locate
+from tests.lihil_cli.wstest.place.test_schema import CONTENT, route
 
 APP = """\
 from lihil import Lihil, WebSocket, WebSocketRoute
@@ -72,6 +72,21 @@ def test_an_app_here_is_started_and_asked_too(project: Path) -> None:
     assert (target.address, told) == ("opened_app:app", ["-> /rooms/a?size=1 (--app)"])
     with pytest.raises(CliError, match="query size is missing: int"):
         opened(Located(Target("ws://localhost/rooms/a"), "--app", app="opened_app:app", root=project))
+
+
+def test_a_routes_name_becomes_its_path_wherever_the_schema_comes_from(project: Path) -> None:
+    for place in (Place(app="opened_app:app"), Place(url="http://h")):
+        found = locate("talk", place, project, query=[("size", "1"), ("name", "a b")], environ={})
+        (project / "schema.json").write_text(
+            json.dumps({"title": "x", "routes": [route("/rooms/{name}", handler="m:talk")]})
+        )
+        found = found if found.app else found.but(schema=project / "schema.json")
+        target, told = opened(found)
+        assert target.path.endswith("/rooms/a%20b?size=1")
+        assert told[0].startswith(f"-> {target.path if found.app else target.url} (")
+        with pytest.raises(CliError, match=r"/rooms/\{name\} needs name==VALUE") as caught:
+            opened(found.but(query=()), is_forced=True)
+        assert caught.value.code == ExitCode.USAGE
 
 
 def test_the_schema_of_a_place_can_be_had_alone(project: Path) -> None:

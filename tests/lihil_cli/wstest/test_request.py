@@ -66,6 +66,7 @@ def test_what_is_no_item_is_wrong_use(item: str) -> None:
 def test_a_query_grows_url_encoded() -> None:
     assert add_query("/x", []) == "/x"
     assert add_query("/x", [("a b", "c&d")]) == "/x?a%20b=c%26d"
+    assert add_query("?", [("a", "1")]) == "?a=1"
     assert add_query("/x?y=1", [("a", "1"), ("b", "/")]) == "/x?y=1&a=1&b=%2F"
 
 

@@ -29,6 +29,7 @@ CONTENT = {
         route("/files/{path:path}"),
         route("/health", kind="http"),
         route("/odd//path"),
+        route("/named/{who}", param("who", "path"), handler="chat:Room.talk"),
     ],
 }
 SCHEMA = parse_schema(CONTENT)
@@ -64,6 +65,7 @@ def test_what_the_app_takes_is_no_reason_to_complain(target: str) -> None:
             "/websocket/session123",
             "no WebSocket route matches /websocket/session123; did you mean /web_socket/{session_id}?max_users:int ?",
         ),
+        ("/tlak", "no WebSocket route matches /tlak; did you mean talk, which is /named/{who} ?"),
         ("/health", "/health is an HTTP route (GET), not a WebSocket"),
         ("/web_socket/a?max_users=abc", "query max_users: expected int, got 'abc'"),
         ("/web_socket/a?max_users=1.5", "query max_users: expected int, got '1.5'"),

@@ -26,7 +26,9 @@ from lihil_cli.wstest.repl.events import (
 from tests.lihil_cli.wstest.conftest import Servers
 
 
-def run(port: int, *outgoing: Outgoing, trace: bool = False, ping_interval_s: float | None = None) -> list[Event]:
+def run(
+    port: int, *outgoing: Outgoing, trace: bool = False, ping_interval_s: float | None = None, is_verbose: bool = False
+) -> list[Event]:
     """What an attempt tells, from beginning to end."""
     events: list[Event] = []
 
@@ -34,7 +36,9 @@ def run(port: int, *outgoing: Outgoing, trace: bool = False, ping_interval_s: fl
         return Crash("handler", "ValueError: no") if isinstance(answer, object) and failure is None else None
 
     async def attempt() -> None:
-        one = Attempt("ws", Target(f"ws://127.0.0.1:{port}/x"), Handshake(), events.append, explain)
+        one = Attempt(
+            "ws", Target(f"ws://127.0.0.1:{port}/x"), Handshake(), events.append, explain, is_verbose=is_verbose
+        )
         one.trace(on=trace)
         for each in outgoing:
             one.put(each)
@@ -101,6 +105,10 @@ def test_a_refusal_is_told_with_the_reason_of_the_app(servers: Servers) -> None:
     assert failed.code == ExitCode.REFUSED
     assert failed.lines[0] == "handshake refused: HTTP 500 Internal Server Error"
     assert "  ValueError: no" in failed.lines
+    assert "content-length" not in "".join(failed.lines)
+    (failed,) = run(servers.websocket(echo, process_request=refuse), is_verbose=True)
+    assert isinstance(failed, Failed)
+    assert "  content-length: " in "".join(failed.lines)
 
 
 def test_a_server_that_is_not_there_is_told_as_absent() -> None:

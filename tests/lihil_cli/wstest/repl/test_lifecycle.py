@@ -13,6 +13,36 @@ def test_the_target_and_the_handshake_are_told(make_bench: MakeBench) -> None:
     assert bench.shown == ["✓ open in 3.8 ms · no subprotocol · deflate"]
 
 
+def test_with_q_nothing_is_said_about_connections(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, "dev server", messages=("hello",), is_quiet=True))
+    bench.open()
+    bench.receive("a")
+    bench.receive("a")
+    bench.close(1012, "reload")
+    bench.do(Reloaded(2, ("SyntaxError",)))
+    bench.do(Reloaded(3))
+    bench.open(generation=3)
+    bench.type("/open bob")
+    bench.fail("refused", code=4, peer="bob")
+    bench.close(1000)
+    assert bench.shown == [
+        *("› hello", "#1 00:00:00.000 ‹ a", "  ×2 · #1 to #2 are the same", "› hello"),
+        "✗ bob: refused",
+    ]
+    assert bench.code == 0
+    bench = make_bench(Setup(URL, is_quiet=True))
+    bench.fail("refused", code=4)
+    assert (bench.shown, bench.code) == ([], 4)
+
+
+def test_with_v_the_answer_to_the_handshake_and_whole_tracebacks_are_told(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, is_verbose=True))
+    bench.do(Opened("ws", About(URL, headers=(("Server", "x"),))))
+    bench.close(1011)
+    bench.do(Traced("ws", "talk", ("short",), ("whole", "trace")))
+    assert [row for row in bench.shown if row.startswith("  ")][:3] == ["  Server: x", "  whole", "  trace"]
+
+
 def test_the_subprotocol_is_told(make_bench: MakeBench) -> None:
     bench = make_bench()
     assert bench.shown == [f"→ {URL}"]

@@ -1,7 +1,10 @@
 import pytest
 
+from lihil_cli.wstest.place.schema import parse_schema
+from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
     ClearScreen,
+    Closed,
     Connect,
     Drop,
     Prefill,
@@ -16,6 +19,7 @@ from lihil_cli.wstest.repl.events import (
     TraceFrames,
 )
 from lihil_cli.wstest.repl.orders import MAX_PEERS
+from tests.lihil_cli.wstest.place.test_schema import route
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 
@@ -100,6 +104,27 @@ def test_another_target_is_connected_to_when_the_first_is_closed(bench: Bench) -
     assert bench.type("/connect /other?x=1") == [SendClose("ws", 1000)]
     assert bench.close(1000)[-1] == Connect("ws", "/other?x=1")
     assert bench.shown == ["⚑ closed by server 1000 (normal closure) after 0.00 s · 0 in, 0 out"]
+
+
+def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_connection(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/rooms/{name}", handler="m:talk")]})
+    bench = make_bench(Setup(URL, headers=(("Token", "a"), ("X", "1")), schema=schema))
+    assert bench.actions == [Connect("ws", headers=(("Token", "a"), ("X", "1")))]
+    bench.open()
+    own = (("X", "1"), ("token", "b"))
+    opened = Connect("bob", "/rooms/blue?user=bob", "ws", own)
+    assert bench.type("/open bob talk name==blue user==bob token:b") == [opened]
+    bench.open("bob")
+    assert bench.type("/reconnect") == [SendClose("bob", 1000)]
+    assert bench.do(Closed("bob", 1000, by="client"))[-1] == Connect("bob", headers=own)
+    bench.open("bob")
+    bench.type("/connect talk name==red")
+    moved = Connect("bob", "/rooms/red", headers=(("Token", "a"), ("X", "1")))
+    assert bench.do(Closed("bob", 1000, by="client"))[-1] == moved
+    bench.shown.clear()
+    bench.type("/connect talk")
+    bench.type("/open eve talk")
+    assert bench.shown[-2:] == ["✗ /rooms/{name} needs name==VALUE"] * 2
 
 
 def test_several_connections_have_names(bench: Bench) -> None:

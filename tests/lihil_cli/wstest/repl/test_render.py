@@ -62,6 +62,8 @@ def test_a_large_message_is_folded_with_its_size() -> None:
     assert rows(Message(3, "x" * 5_000_000, AT))[-1] == "  … 4.8 M characters in all · /show 3"
     assert rows(Message(3, "x" * 5_000, AT))[-1] == "  … 5,000 characters in all · /show 3"
     assert len(rows(Message(3, "x" * 5_000, AT))) == FOLD_ROWS + 1
+    nobody_can_ask = Look(has_commands=False)
+    assert render(Message(3, "x" * 5_000, AT), nobody_can_ask).endswith("  … 5,000 characters in all\n")
 
 
 def test_bytes_are_folded_after_four_rows() -> None:

@@ -300,7 +300,7 @@ def test_several_connections_are_held_at_once(servers: Servers, sit: Sit) -> Non
 
     async def name_and_echo(connection: ServerConnection) -> None:
         assert connection.request is not None
-        seen.append(connection.request.path)
+        seen.append(connection.request.path + connection.request.headers.get("Token", ""))
         await echo(connection)
 
     person = sit(100, f":{servers.websocket(name_and_echo)}/chat?user=ann")
@@ -309,16 +309,17 @@ def test_several_connections_are_held_at_once(servers: Servers, sit: Sit) -> Non
     person.wait_for(lambda rows: rows[-1] == "bob›")
     person.say("hi from bob", has_row("bob ‹ hi from bob"))
     person.say("@ws hi from ann", has_row("ws ‹ hi from ann"))
-    person.say("/open eve /other", shows("✓ eve: open in"))
+    person.say("/open eve other room=='a b' Token:x", shows("✓ eve: open in"))
     person.say("/connect :1/x", shows("no server on 127.0.0.1:1"))
     person.type("\x04")
     assert person.end() == 3
-    assert seen == ["/chat?user=ann", "/chat?user=bob", "/other"]
+    assert seen == ["/chat?user=ann", "/chat?user=bob", "/other?room=a%20bx"]
 
 
 def test_a_target_that_is_none_is_told(servers: Servers, sit: Sit) -> None:
-    person = sit(100, f":{servers.websocket(echo)}/")
+    person = sit(100, f":{servers.websocket(echo)}/", "-q")
     person.wait_for(has_prompt)
+    assert person.rows() == ["›"]
     person.say("/open bob ftp://h/x", shows("'ftp' is no scheme of a WebSocket address"))
     person.say("hello", has_row("‹ hello"))
 
@@ -382,7 +383,7 @@ def test_a_message_of_100_mib_is_folded(servers: Servers, sit: Sit) -> None:
 def test_an_app_in_this_process_is_talked_to_without_a_server(sit: Sit, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "main.py").write_text(CHAT.replace("    async for", "    print('printed by the app')\n    async for"))
-    person = sit(100, "/chat/general", "--app", "main:app")
+    person = sit(100, "ws_handler", "room==general", "--app", "main:app", "-v")
     person.wait_for(has_prompt)
     person.wait_for(like("  printed by the app"))
     person.say('{"type":"say","text":"hello"}', like('#1 TIME ‹ {"type":"said","text":"hello","version":1}'))
@@ -391,6 +392,7 @@ def test_an_app_in_this_process_is_talked_to_without_a_server(sit: Sit, tmp_path
     person.say("", ends_with_prompt('{"type":"join"}', 100))
     person.type("\r")
     person.wait_for(shows("handler ws_handler raised"))
+    assert not shows("/trace")(person.rows())
     person.say("/reconnect", lambda rows: "".join(rows).count("✓ open in") == 2)
     person.say("/raw ff", shows("raw bytes need a server"))
     person.type("\x04")

@@ -37,7 +37,7 @@ def test_a_session_becomes_a_script(bench: Bench) -> None:
 def test_several_connections_have_their_names_in_the_script(make_bench: MakeBench) -> None:
     bench = make_bench(Setup(URL, headers=(("Authorization", "Bearer abc"),)))
     bench.open()
-    bench.type("/open bob")
+    bench.type("/open bob /chat Room:blue")
     bench.open("bob")
     bench.type("@bob hi")
     bench.receive("hi", peer="ws")
@@ -46,7 +46,7 @@ def test_several_connections_have_their_names_in_the_script(make_bench: MakeBenc
     text = saved(bench, "say.wst")
     assert text.splitlines() == [
         "@client ws /chat [Authorization: ${AUTHORIZATION}]",
-        "@client bob /chat [Authorization: ${AUTHORIZATION}]",
+        "@client bob /chat [Authorization: ${AUTHORIZATION}] [Room: blue]",
         *("bob> hi", "ws< hi", 'bob< close 1003 "text only"'),
     ]
     assert parse_script(text).clients == ("ws", "bob")

@@ -5,6 +5,7 @@ from lihil_cli.wstest.repl import commands
 from lihil_cli.wstest.repl.commands import USAGES, Mistake, Plain
 from lihil_cli.wstest.repl.events import Say
 from lihil_cli.wstest.repl.typed import is_complete, parse_typed
+from lihil_cli.wstest.request import Extras
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,12 @@ def test_ordinary_text_is_sent_as_it_is(text: str) -> None:
         ("/open bob", commands.Open("bob")),
         ("/open bob /chat?user=bob", commands.Open("bob", "/chat?user=bob")),
         ("/use bob", commands.Use("bob")),
+        (
+            "/open bob talk room=='a b' Token:x",
+            commands.Open("bob", "talk", Extras((("Token", "x"),), (("room", "a b"),))),
+        ),
+        ("/open bob user==bob", commands.Open("bob", "?", Extras(query=(("user", "bob"),)))),
+        ("/connect /x?a==1", commands.ConnectTo("/x?a==1")),
         ("/connect", commands.ConnectTo()),
         ("/connect :9/x", commands.ConnectTo(":9/x")),
         ("/frames on", commands.Frames(on=True)),
@@ -132,6 +139,8 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
         ("/save", "nothing is no file that ends in"),
         ("/replay", "the file is missing"),
         ("/open", "nothing is no name of letters and digits"),
+        ("/open bob talk room", "'room' is neither name==value nor Header:value"),
+        ("/connect 'x", "a quotation mark is not closed"),
         ("/open 1x", "1x is no name of letters and digits"),
         ("/use", "the name is missing"),
         ("/frames", "nothing is not one of on, off"),
