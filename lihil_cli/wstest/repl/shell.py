@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlsplit
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.interrupts import Interrupts
@@ -193,7 +192,7 @@ class _Shell:
         if os.environ.get("TERM") != "dumb":
             make = await asyncio.to_thread(_load_prompt)
             if make is not None:
-                path = urlsplit(self._visit.target.url).path
+                path = self._words().schema.path_of(self._visit.target.url)
                 return make(self._view(), open_history(self._visit.folder, path), self._words)
             self._feed(Told("prompt_toolkit cannot be loaded: lines are edited as the terminal does", "bad"))
         return PlainLines(self._streams.stdin or 0, self._write)
