@@ -183,8 +183,11 @@ class _Shell:
             with keyboard.keys():
                 while not self._ended.done():
                     self._feed(await keyboard.next_event())
+        except OSError:
+            self._lose_terminal()
         finally:
-            keyboard.flush()
+            with suppress(OSError):
+                keyboard.flush()
             self._keyboard = None
 
     async def _make_keyboard(self) -> Keyboard:
@@ -303,10 +306,13 @@ class _Shell:
     # The screen
 
     def _print(self, text: str) -> None:
-        if self._keyboard is not None:
-            self._keyboard.print_above(text)
-        else:
+        if self._keyboard is None:
             self._write(text)
+            return
+        try:
+            self._keyboard.print_above(text)
+        except OSError:
+            self._lose_terminal()
 
     def _write(self, text: str) -> None:
         stream: BinaryIO | None = self._streams.stdout
@@ -315,9 +321,13 @@ class _Shell:
         try:
             stream.write(text.encode(self._streams.encoding, "backslashreplace"))
             stream.flush()
-        except OSError:  # the terminal has gone
-            if not self._ended.done():
-                self._ended.set_result(ExitCode.BROKEN_PIPE)
+        except OSError:
+            self._lose_terminal()
+
+    def _lose_terminal(self) -> None:
+        """Nobody is there any longer to type or to look."""
+        if not self._ended.done():
+            self._ended.set_result(ExitCode.BROKEN_PIPE)
 
 
 def _load_prompt() -> "Callable[[View, History, Callable[[], Words]], Keyboard] | None":

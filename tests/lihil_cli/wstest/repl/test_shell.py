@@ -265,6 +265,8 @@ def test_json_has_colours_unless_they_are_not_wanted(
 def test_a_terminal_without_unicode_gets_ascii(servers: Servers, sit: Sit) -> None:
     person = sit(100, f":{servers.websocket(echo)}/", "-m", "héllo", PYTHONIOENCODING="ascii", LC_ALL="C")
     person.wait_for(shows("< h\\xe9llo"))
+    person.wait_for(lambda rows: ">" in rows)
+    person.say("é你", has_row("< \\xe9\\u4f60"))
     assert person.raw.isascii()
 
 
