@@ -34,11 +34,13 @@ WINDOWS = os.name == "nt"
 BIN = "Scripts" if WINDOWS else "bin"
 EXE = ".exe" if WINDOWS else ""
 
-# uv fills our .venv and fetches no interpreter; every process that a test starts is measured into one place.
+# uv fills our .venv and fetches no interpreter; every process that a test starts is measured into one place, and finds
+# compiled what the one before it has compiled, also where the shell says otherwise.
 OURS = {
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_PROJECT_ENVIRONMENT": str(VENV),
     "COVERAGE_FILE": str(ROOT / ".coverage"),
+    "PYTHONDONTWRITEBYTECODE": "",
 }
 
 

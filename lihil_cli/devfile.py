@@ -20,7 +20,8 @@ NAME = "dev.json"
 class DevFile(Record):
     """Where one dev server listens. `uds` is the path of a Unix socket, or None when `host` and `port` count.
 
-    `generation` counts how often the code was loaded, from 1; `token` opens the routes below `/_lihil/`.
+    `generation` counts how often the code was loaded, from 1; `token` opens the routes below `/_lihil/`; `changed` are
+    the files, as seen from the project's root, whose change that generation was loaded for.
     """
 
     pid: int
@@ -31,6 +32,7 @@ class DevFile(Record):
     app: str
     generation: int
     token: str
+    changed: tuple[str, ...] = ()
 
 
 def write_dev_file(root: Path, record: DevFile) -> Path:
@@ -103,7 +105,9 @@ def _read(path: Path) -> DevFile | None:
     values: dict[str, Any] = {name: content.get(name) for name in _TYPES}
     if not all(type(values[name]) in accepted for name, accepted in _TYPES.items()):
         return None
-    return DevFile(**values)
+    changed = content.get("changed")
+    names = changed if isinstance(changed, list) else []
+    return DevFile(**values, changed=tuple(name for name in names if isinstance(name, str)))
 
 
 def _is_alive(pid: int) -> bool:

@@ -17,6 +17,7 @@ import typer
 from lihil_cli import read_version
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.plain_values import PlainCommand, PlainGroup
 
 SUMMARY = """Make, serve and talk to realtime services.
 
@@ -63,6 +64,7 @@ def build_app(commands: Commands, *, rich_help: bool) -> typer.Typer:
     """The commands in one Typer app. Rich help is for terminals: elsewhere it costs a slow import and escapes."""
     app = typer.Typer(
         name="lihil",
+        cls=PlainGroup,
         help=_help_text(SUMMARY, rich_help=rich_help),
         context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="markdown" if rich_help else None,
@@ -72,7 +74,7 @@ def build_app(commands: Commands, *, rich_help: bool) -> typer.Typer:
     app.callback()(_common_options)
     for name, function, panel in commands:
         text = _help_text(inspect.getdoc(function) or "", rich_help=rich_help)
-        app.command(name, help=text, rich_help_panel=panel)(function)
+        app.command(name, cls=PlainCommand, help=text, rich_help_panel=panel)(function)
     return app
 
 

@@ -25,7 +25,6 @@ class Closing(Flow):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
-        self._keep_alive.stop()
         self._set_deadline(None)
         self._stop_answer_timer()
         self._leave()

@@ -108,6 +108,7 @@ class Flow(asyncio.Protocol, ABC):
         return self._is_accepted and self._connection.has_buffered
 
     def _go_on(self) -> None:
+        """Read what was held back, whether or not somebody waits; behind it, a lost connection has ended."""
         if self._has_buffered:
             self._take(b"")
             self._settle()

@@ -3,7 +3,6 @@
 Nothing here reads a file: contents come in through a function that is handed in, time as an argument.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from os.path import basename, dirname, splitext
@@ -19,7 +18,7 @@ FEW: Final = 3
 Read: TypeAlias = Callable[[str], bytes | None]
 """The content of a file; None when there is none."""
 
-_ABSENT: Final = b""
+_ABSENT: Final = -1  # which no hash is
 
 
 def may_count(path: str) -> bool:
@@ -92,7 +91,7 @@ class Ledger:
         self.files: set[str] = set()
         self.inherited: set[str] = set()
         self.missing: set[str] = set()
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, int] = {}
         self._is_known = False  # until a worker has said what it imported, any code may be the app's
         self._is_broken = False
 
@@ -146,5 +145,6 @@ class Ledger:
         return digest != before
 
 
-def _digest(content: bytes | None) -> bytes:
-    return _ABSENT if content is None else hashlib.blake2b(content, digest_size=16).digest()
+def _digest(content: bytes | None) -> int:
+    """64 bits of SipHash, with a key of this process's own: enough to see a change, and hashlib would load OpenSSL."""
+    return _ABSENT if content is None else hash(content)

@@ -31,7 +31,7 @@ class Desk:
     ) -> None:
         """New code is served: the banner for the first one, one line for every other."""
         self._forget_error()
-        self._traces.write(generation)
+        self._traces.write(generation, self._relative(change.files) if change is not None else ())
         if generation == 1:
             show_banner(
                 self._place,
@@ -108,6 +108,10 @@ class Desk:
 
     def _relative(self, files: Sequence[str]) -> list[str]:
         return [os.path.relpath(path, self._place.root) for path in files]
+
+    def shorten(self, text: str) -> str:
+        """The same text with paths as seen from the project's root."""
+        return text.replace(f"{self._place.root}{os.sep}", "")
 
     def _names(self, change: Change) -> str:
         names = self._relative(change.files[:_NAMED])

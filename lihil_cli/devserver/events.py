@@ -78,6 +78,13 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit:
+    """The worker says nothing about the code: it never began, or had loaded ahead what should have waited for it."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpareOutdated:
     """The spare lacks what one made now would have; `keeps_spare` says whether there is to be one from now on."""
 
@@ -96,7 +103,9 @@ class TimePassed:
     """`Machine.deadline` may have come."""
 
 
-Event: TypeAlias = Changed | Ready | Failed | Closed | Accepting | Suspended | Gone | SpareOutdated | Stop | TimePassed
+Event: TypeAlias = (
+    Changed | Ready | Failed | Closed | Accepting | Suspended | Gone | Unfit | SpareOutdated | Stop | TimePassed
+)
 
 # Actions
 

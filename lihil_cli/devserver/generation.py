@@ -67,6 +67,7 @@ class Prepared:
             ssl_context_factory=None if plan.certificate is None else context_factory(_certificate(*plan.certificate)),
         )
         self.config.load()
+        self.record.settle()
 
 
 def _certificate(chain: str, key: str | None, password: str) -> Certificate:
@@ -151,15 +152,23 @@ class _Worker:
             messages = self._link.receive()
             if messages is None:
                 return ExitCode.OK
-        try:
-            app = self._record.watch(lambda: load_app(self._plan.target))
-        except CliError as error:
-            self._fail(error, error.__cause__, at_start_up=False)
+        app = self._load()
+        if self._record.is_misled:  # whether it could be loaded or not
+            self._link.send({"misled": True})
+            return ExitCode.OK
+        if isinstance(app, CliError):
+            self._fail(app, app.__cause__, at_start_up=False)
             return ExitCode.FAILED
         self._watched.app = app
         # Never closed: that would wait for the threads that the app has left behind.
         runner = asyncio.Runner(loop_factory=self._config.get_loop_factory())
         return runner.run(self._live(app, messages[0]))
+
+    def _load(self) -> App | CliError:
+        try:
+            return self._record.watch(lambda: load_app(self._plan.target))
+        except CliError as error:
+            return error
 
     def _fail(self, error: CliError, cause: BaseException | None, *, at_start_up: bool) -> None:
         message = failure_message(error, cause, self._plan.target.root, at_start_up=at_start_up)

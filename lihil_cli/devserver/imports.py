@@ -5,14 +5,18 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from lihil_cli.devserver.messages import Message
+from lihil_cli.devserver.mode import cold_tool
+from lihil_cli.devserver.variables import Variables
 
 T = TypeVar("T")
 
+_RELOADED = 64  # modules that may have been reloaded, or removed
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -38,14 +42,32 @@ class ImportRecord:
         self._standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
         # Looked at once, and here: whoever only looks at a module writes to its memory, which forked workers share.
         self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
-        self._before: set[str] = set()
+        self._variables = Variables(self._is_users)
+        self._expected: str | None = None
+        self.settle()
+
+    def settle(self) -> None:
+        """What is there by now counts as there before; best called where it is not yet forked memory, see `_new`."""
+        self._before = set(sys.modules)
+
+    def expect(self, setting: str) -> None:
+        """Packages were, or will be, loaded ahead: those that the app imports before it makes this setting."""
+        self._expected = setting
+
+    @property
+    def is_misled(self) -> bool:
+        """Whether packages were loaded ahead that may have to wait, for a variable which the app sets or for a tool."""
+        if self._expected is None:
+            return False
+        is_late = self._variables.setting not in {"", self._expected}
+        return is_late or bool(cold_tool(self._new()))
 
     def watch(self, load: Callable[[], T]) -> T:
-        """Call `load`, and note what was there before, and which modules it looks for in vain."""
-        self._before = set(sys.modules)
+        """Call `load`, and note which modules it looks for in vain, and when it changes the environment."""
         sys.meta_path.append(self._not_found)
         try:
-            return load()
+            with self._variables.watched():
+                return load()
         finally:
             sys.meta_path.remove(self._not_found)
 
@@ -53,16 +75,34 @@ class ImportRecord:
         """What was found out, as plain values.
 
         `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, each
-        behind those that it needs; `missing`: the last parts of names that were not found.
+        behind those that it needs; `missing`: the last parts of names that were not found; `setting`: see Variables;
+        `waiting`: how many more packages there are, which the app imports behind that.
         """
-        new = {name: module for name, module in list(sys.modules.items()) if name not in self._before}
-        origins = _origins(new)
+        origins = _origins({name: sys.modules[name] for name in self._new()})
         files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
-        packages = [name for name, file in origins if not self._is_users(file)]
+        foreign = [name for name, file in origins if not self._is_users(file)]
+        packages = [name for name in foreign if not self._variables.behind(name)]
         tops = {Path(file).stem for file in files} | {Path(file).parent.name for file in files}
         names = [name.split(".") for name in self._not_found.names]
         missing = sorted({parts[-1] for parts in names if len(parts) == 1 or parts[0] in tops})
-        return {"files": files, "inherited": self._inherited, "packages": packages, "missing": missing}
+        return {
+            "files": files,
+            "inherited": self._inherited,
+            "packages": packages,
+            "missing": missing,
+            "setting": self._variables.setting,
+            "waiting": len(foreign) - len(packages),
+        }
+
+    def _new(self) -> list[str]:
+        """The modules that were not there before, in their order.
+
+        Found from the end, and not much further than needed: a reference to what was there before is a write to memory
+        that forked workers share. Between and behind the new ones stand old ones that were reloaded.
+        """
+        last = len(sys.modules) - len(self._before) + _RELOADED
+        names = list(islice(reversed(sys.modules), max(last, 0)))
+        return [name for name in reversed(names) if name not in self._before]
 
     def _is_users(self, file: str) -> bool:
         parts = Path(file).parts

@@ -62,7 +62,7 @@ def choose_mode(wanted: str, *, platform: str, modules: Collection[str], environ
         if mode is Mode.FORK and platform == "win32":
             return Choice(Mode.STANDBY, "Windows cannot fork")
         return Choice(mode, f"{_MEANS[mode]}, as was asked for", is_forced=True)
-    tool = _cold_tool(modules) or next((name for key, name in _COLD_VARIABLES.items() if environ.get(key)), "")
+    tool = cold_tool(modules) or next((name for key, name in _COLD_VARIABLES.items() if environ.get(key)), "")
     if tool:
         return Choice(Mode.COLD, f"{_MEANS[Mode.COLD]}, because {tool} is in play")
     if platform != "linux":
@@ -76,7 +76,7 @@ def change_mode(mode: Mode, *, modules: Collection[str] = (), threaded: str = ""
 
     `modules` are those that the app has imported, `threaded` one that starts a thread when it is imported.
     """
-    tool = _cold_tool(modules)
+    tool = cold_tool(modules)
     if tool and mode is not Mode.COLD:
         return Choice(Mode.COLD, f"{_MEANS[Mode.COLD]}, because the app uses {tool}")
     if threaded and mode is Mode.FORK:
@@ -86,5 +86,6 @@ def change_mode(mode: Mode, *, modules: Collection[str] = (), threaded: str = ""
     return None
 
 
-def _cold_tool(modules: Collection[str]) -> str:
+def cold_tool(modules: Collection[str]) -> str:
+    """The tool among these modules that has to see a program from its first line on; "" for none."""
     return next((tool for name, tool in _COLD_MODULES.items() if name in modules), "")

@@ -3,22 +3,29 @@
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
+from lihil_cli.devserver.memory import Memory, find_named, forget_memory, read_memory, write_memory
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
 
 
 class Nursery:
-    """Starts workers and hears of their end. `mode` may change while it lives; `packages` is what was learned."""
+    """Starts workers and hears of their end. `packages` is what was learned.
+
+    `setting` is the change of the environment that the app makes behind these packages, see Variables.
+    """
 
     def __init__(self, plan: DevPlan, listener: socket.socket, mode: Mode) -> None:
         self.plan = plan
         self.mode = mode
         self.packages: dict[str, None] = {}
+        self.setting = ""
+        self._memory = Memory([])
+        self._files: Collection[str] = ()
         self._listener = listener
         self._zygote: Child | None = None
         self._processes: dict[int, Child] = {}
@@ -28,16 +35,21 @@ class Nursery:
         self.zygote_link: Link | None = None
         if mode is Mode.FORK:
             self._start_zygote()
+            self._remember()
         else:
             drop_head_start()
 
     def launch(self, worker: int, *, fresh: bool) -> Link:
         """Start the process of a worker, which inherits nothing learned when `fresh`; returns our end of its link."""
+        if fresh:
+            self.packages.clear()
+            self.setting = ""
         if self.mode is not Mode.FORK:
             self._processes[worker], end = start_child("standby")
             link = Link(end)
-            packages = [] if fresh or self.mode is Mode.COLD else list(self.packages)
-            link.send({"plan": self.plan.to_message(), "packages": packages}, [self._listener.fileno()])
+            packages = [] if self.mode is Mode.COLD else list(self.packages)
+            order = {"plan": self.plan.to_message(), "packages": packages, "setting": self.setting}
+            link.send(order, [self._listener.fileno()])
             return link
         if fresh or self.zygote_link is None:
             self._start_zygote()
@@ -47,13 +59,40 @@ class Nursery:
             self._tell_zygote({"fork": worker}, [theirs.fileno()])
         return Link(ours)
 
-    def learn(self, packages: Sequence[str]) -> bool:
-        """Let what is started from now on have loaded these packages; False when all of them are known."""
+    def change_mode(self, mode: Mode) -> None:
+        """Start workers in another way from now on."""
+        self.mode = mode
+        if mode is Mode.COLD:  # nor is anything to be loaded ahead in the next run
+            forget_memory(self.plan.target)
+
+    def _remember(self) -> None:
+        """Let the zygote load what the app needed when it last ran: even the first worker is forked behind that."""
+        memory = read_memory(self.plan.target)
+        if memory is not None and memory.packages:
+            self._memory, self.setting = memory, memory.setting
+            self.packages.update(dict.fromkeys(memory.packages))
+            self._tell_zygote({"learn": memory.packages, "setting": memory.setting, "ahead": True})
+
+    def learn(self, packages: Sequence[str], setting: str, files: Collection[str]) -> bool:
+        """Let what is started from now on have loaded these packages; False when all of them are known.
+
+        `setting` is what the app sets behind them, `files` those that it is made of.
+        """
+        self.setting, self._files = setting, files
         new = [name for name in packages if name not in self.packages]
         self.packages.update(dict.fromkeys(new))
         if new and self.mode is Mode.FORK:
-            self._tell_zygote({"learn": new})
+            self._tell_zygote({"learn": new, "setting": setting})
         return bool(new)
+
+    def _keep(self, learned: Sequence[str]) -> None:
+        """For the next run, what the zygote has loaded by now; what it could not load is tried no more."""
+        before = self._memory
+        loaded = [*before.packages, *(name for name in learned if name not in before.packages)]
+        named = {**find_named(loaded, self._files), **before.named}  # an import that goes makes the whole untrue
+        self._memory = Memory(loaded, self.setting, named)
+        if self._files and self._memory != before:
+            write_memory(self.plan.target, self._memory)
 
     def kill(self, worker: int) -> bool:
         """End a worker at once; False when nobody will tell of its end: it counts as ended, then."""
@@ -82,6 +121,8 @@ class Nursery:
                 if message["forked"] in self._doomed:
                     self._doomed.discard(message["forked"])
                     self.kill(message["forked"])
+            elif "learned" in message:
+                self._keep(message["learned"])
             elif "ended" in message:
                 message["how"] = message.get("how") or ending(message["code"])
         return messages
@@ -96,6 +137,10 @@ class Nursery:
     def has_reaper(self, worker: int) -> bool:
         """Whether the end of this worker will be told by somebody else than its link."""
         return worker in self._processes or worker in self._forked
+
+    def has_begun(self, worker: int) -> bool:
+        """Whether this worker ever came to life, as far as is known: a zygote may have died before it forked it."""
+        return worker in self._processes or worker in self._pids
 
     def close(self) -> None:
         """Let the zygote end."""
@@ -123,6 +168,7 @@ class Nursery:
             link.close()
         self._forked.clear()
         self.packages.clear()
+        self._memory = Memory([])
 
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:

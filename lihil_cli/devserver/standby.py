@@ -24,10 +24,14 @@ def main(descriptor: int) -> None:
     listener = socket.socket(fileno=link.take_descriptor())
     sys.argv[:] = plan.argv
     warm_up()
+    prepared = Prepared(plan)  # first: it puts variables in place that packages may read
+    if first[0]["packages"]:
+        prepared.record.expect(first[0]["setting"])
     for name in first[0]["packages"]:
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
-    live(Prepared(plan), link, listener, first[1:])
+    prepared.record.settle()
+    live(prepared, link, listener, first[1:])
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

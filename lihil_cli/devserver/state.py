@@ -11,18 +11,20 @@ lifespans that cannot run at the same time, because both want one port, one lock
 up its lifespan (it is *suspended*), the next one tries once more, and if that fails too, the old one takes its lifespan
 up again as it opens its door.
 
-Behind both stands a *spare*: a process that has loaded everything but the user's code.
+Behind both stands a *spare*: a process that has loaded everything but the user's code. It may turn out to be unfit for
+that: it had died unseen, or had loaded something too early. Then a fresh process is begun in its place; once, for what
+ends one process may end every one of them.
 
-    situation    CHANGED   READY    FAILED              CLOSED    ACCEPTING   SUSPENDED   OLD_GONE
-    BROKEN       load      -        -                   -         -           -           -
-    STARTING     reload    open     report: BROKEN      -         -           -           -
-    SERVING      load      -        -                   -         -           -           replace: STARTING
-    LOADING      reload    close    report: SERVING (a) -         -           -           STARTING
-    CLOSING      later     -        reopen: REOPENING   open      -           -           open
-    OPENING      later     -        reopen, or report   -         SERVING     -           forget it
-    SUSPENDING   later     -        -                   -         -           load        load: STARTING
-    RETRYING     reload    open     reopen: REOPENING   -         -           -           STARTING
-    REOPENING    later     -        -                   -         SERVING     -           report: BROKEN
+    situation    CHANGED   UNFIT   READY    FAILED              CLOSED    ACCEPTING   SUSPENDED   OLD_GONE
+    BROKEN       load      -       -        -                   -         -           -           -
+    STARTING     reload    again   open     report: BROKEN      -         -           -           -
+    SERVING      load      -       -        -                   -         -           -           replace: STARTING
+    LOADING      reload    again   close    report: SERVING (a) -         -           -           STARTING
+    CLOSING      later     -       -        reopen: REOPENING   open      -           -           open
+    OPENING      later     -       -        reopen, or report   -         SERVING     -           forget it
+    SUSPENDING   later     -       -        -                   -         -           load        load: STARTING
+    RETRYING     reload    again   open     reopen: REOPENING   -         -           -           STARTING
+    REOPENING    later     -       -        -                   -         SERVING     -           report: BROKEN
     (a) or suspend: SUSPENDING, when what failed was something that only one of them can have
 
 What is not in the table is late news of something decided otherwise meanwhile, and changes nothing. "later" means: once
@@ -55,6 +57,7 @@ from lihil_cli.devserver.events import (
     Suspended,
     Tell,
     TimePassed,
+    Unfit,
     Word,
 )
 
@@ -97,6 +100,7 @@ class Machine:
         self.leaving: dict[int, float | None] = {}  # until when; None once it is killed
         self._keeps_spare = keeps_spare
         self._last = 0
+        self._is_second = False  # whether `next` stands in for one that was unfit
         self._change: Change | None = None  # what `next` loads, or what could not be served
         self._later: Change | None = None
         self._held: tuple[float, Failure] | None = None
@@ -142,12 +146,12 @@ class Machine:
                 return Signal.READY
             case Failed(worker) | Gone(worker) if worker == self.next:
                 return Signal.FAILED
-            case Closed(worker) if worker == self.old:
-                return Signal.CLOSED
+            case Unfit(worker) if worker == self.next and not self._is_second:
+                return Signal.UNFIT
+            case Closed(worker) | Suspended(worker) if worker == self.old:
+                return Signal.CLOSED if isinstance(event, Closed) else Signal.SUSPENDED
             case Accepting(worker) if worker == (self.next if self.situation is Situation.OPENING else self.old):
                 return Signal.ACCEPTING
-            case Suspended(worker) if worker == self.old:
-                return Signal.SUSPENDED
             case Gone(worker) if worker == self.old:
                 return Signal.OLD_GONE
         return None
@@ -169,6 +173,7 @@ class Machine:
     def _begin(self, change: Change | None) -> Actions:
         """Let the spare, or a new process, load the code."""
         self._held = None
+        self._is_second = False
         self._change = change
         is_fresh = change is not None and change.fresh
         actions: Actions = []
@@ -186,6 +191,13 @@ class Machine:
             Situation.RETRYING: Situation.RETRYING,
         }.get(self.situation, Situation.STARTING)
         return [*actions, Tell(self.next, Word.LOAD)]
+
+    def _begin_again(self, event: Any, now: float) -> Actions:
+        """The same code once more, in a process that inherits nothing."""
+        actions = self._kill(self.next)
+        self._is_second = True
+        self.next = self._number()
+        return [*actions, Launch(self.next, fresh=True), Tell(self.next, Word.LOAD)]
 
     # READY and CLOSED
 
@@ -369,6 +381,7 @@ class Signal(Enum):
     """What events mean to the table."""
 
     CHANGED = auto()
+    UNFIT = auto()
     READY = auto()
     FAILED = auto()
     CLOSED = auto()
@@ -380,11 +393,13 @@ class Signal(Enum):
 TABLE: Final[dict[tuple[Situation, Signal | None], Callable[[Machine, Event, float], Actions]]] = {
     (Situation.BROKEN, Signal.CHANGED): Machine._load,
     (Situation.STARTING, Signal.CHANGED): Machine._reload,
+    (Situation.STARTING, Signal.UNFIT): Machine._begin_again,
     (Situation.STARTING, Signal.READY): Machine._open_next,
     (Situation.STARTING, Signal.FAILED): Machine._fail_alone,
     (Situation.SERVING, Signal.CHANGED): Machine._load,
     (Situation.SERVING, Signal.OLD_GONE): Machine._replace,
     (Situation.LOADING, Signal.CHANGED): Machine._reload,
+    (Situation.LOADING, Signal.UNFIT): Machine._begin_again,
     (Situation.LOADING, Signal.READY): Machine._close_old,
     (Situation.LOADING, Signal.FAILED): Machine._fail,
     (Situation.LOADING, Signal.OLD_GONE): Machine._go_on_alone,
@@ -400,6 +415,7 @@ TABLE: Final[dict[tuple[Situation, Signal | None], Callable[[Machine, Event, flo
     (Situation.SUSPENDING, Signal.SUSPENDED): Machine._load_again,
     (Situation.SUSPENDING, Signal.OLD_GONE): Machine._load_again,
     (Situation.RETRYING, Signal.CHANGED): Machine._reload,
+    (Situation.RETRYING, Signal.UNFIT): Machine._begin_again,
     (Situation.RETRYING, Signal.READY): Machine._open_next,
     (Situation.RETRYING, Signal.FAILED): Machine._reopen,
     (Situation.RETRYING, Signal.OLD_GONE): Machine._go_on_alone,

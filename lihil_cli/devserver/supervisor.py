@@ -103,6 +103,7 @@ class _Supervisor:
         self._before: dict[int, Any] = {}
         self._keys = Keys()
         self._are_keys_lent = False
+        self._told_setting = ""
 
     # The loop
 
@@ -211,6 +212,8 @@ class _Supervisor:
         routes = known.routes if known is not None else None
         self._desk.show_served(generation, change, time.monotonic(), routes or [], self._choice)
         self._send_news()
+        if generation == 1:
+            _give_back_memory()
         if self._are_keys_lent:
             self._are_keys_lent = False
             self._take_keys()
@@ -245,13 +248,15 @@ class _Supervisor:
                 self._learn_files(message["imports"], known, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
+            case {"misled": _}:
+                self._step(events.Unfit(worker))
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
                 self._learn_files(imports, known, whole=is_newest)
-                self._learn_packages(imports["packages"])
+                self._learn_packages(imports)
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
@@ -275,22 +280,29 @@ class _Supervisor:
             for source in self._sources:
                 source.follow(folder)
 
-    def _learn_packages(self, packages: list[str]) -> None:
+    def _learn_packages(self, imports: Message) -> None:
+        packages, setting = imports["packages"], imports["setting"]
         choice = None if self._choice.is_forced else change_mode(self._nursery.mode, modules=packages)
         if choice is not None:
             self._change_mode(choice)
             return
-        if self._nursery.learn(packages) and self._nursery.mode is Mode.STANDBY:
+        if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
+            self._told_setting = setting
+            say(f"note: the app sets {self._desk.shorten(setting)}; what it imports behind that is not loaded ahead")
+        if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
         say(choice.line)
         self._choice = choice
-        self._nursery.mode = choice.mode
+        self._nursery.change_mode(choice.mode)
         self._step(events.SpareOutdated(keeps_spare=choice.mode is not Mode.COLD))
 
     def _lose(self, worker: int, how: str) -> None:
+        has_begun = self._nursery.has_begun(worker)
         self._drop(worker)
+        if not has_begun:
+            self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
 
     def _drop(self, worker: int) -> None:
@@ -421,6 +433,14 @@ class _Supervisor:
             say(error.text)
             return False
         return True
+
+
+def _give_back_memory() -> None:
+    """glibc keeps what the command line was read with until it is asked for it, see malloc_trim(3)."""
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:

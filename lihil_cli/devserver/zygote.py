@@ -39,7 +39,7 @@ def main(descriptor: int) -> None:
     listener = socket.socket(fileno=link.take_descriptor())
     sys.argv[:] = plan.argv
     prepared = Prepared(plan)
-    zygote = _Zygote(link, first[1:])
+    zygote = _Zygote(prepared, link, first[1:])
     while (child := zygote.wait()) is None:
         pass
     if isinstance(child, Link):
@@ -51,7 +51,8 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
 
 
 class _Zygote:
-    def __init__(self, link: Link, messages: list[Message]) -> None:
+    def __init__(self, prepared: Prepared, link: Link, messages: list[Message]) -> None:
+        self._record = prepared.record
         self._link = link
         self._messages = deque(messages)
         self._workers: dict[int, int] = {}
@@ -92,8 +93,10 @@ class _Zygote:
         if "fork" in message:
             self._fork(message["fork"])
         elif "learn" in message:
-            self._wanted.extend(sorted(message["learn"], key=lambda name: not _is_fork_safe(name)))
-            self._wanted.append("")
+            self._record.expect(message["setting"])
+            self._wanted.extend([*message["learn"], ""])
+            while self._wanted and "ahead" in message:
+                self._learn(self._wanted.popleft(), ahead=True)
 
     def _fork(self, worker: int) -> None:
         end = self._link.take_descriptor()
@@ -136,9 +139,13 @@ class _Zygote:
                 if worker is not None:
                     self._link.send({"ended": worker, "code": os.waitstatus_to_exitcode(status)})
 
-    def _learn(self, name: str) -> None:
-        """Import one package; an empty name ends a list and is answered with what was learned."""
+    def _learn(self, name: str, *, ahead: bool = False) -> None:
+        """Import one package; an empty name ends a list and is answered with what was learned.
+
+        `ahead` of the first worker nothing is known of threads yet, and nobody could be forked beside one.
+        """
         if not name:
+            self._record.settle()
             gc.collect()
             gc.freeze()
             self._link.send({"learned": self._learned})
@@ -146,24 +153,32 @@ class _Zygote:
             return
         if name in sys.modules:
             return
-        before = _threads()
-        with contextlib.suppress(Exception, SystemExit):
+        before, had = _threads(), _fork_safe_packages()
+        try:
             importlib.import_module(name)
-            self._learned.append(name)
-        if _threads() > before and not _is_fork_safe(name):
+        except (Exception, SystemExit):
+            return
+        after = _threads()
+        # What comes along with such a package is taken for its threads; that of Python's own it never has any.
+        if after[1] > before[1] or (after[0] > before[0] and had == _fork_safe_packages()):
+            if ahead:
+                os._exit(1)
             self._link.send({"threads": name})
+        else:
+            self._learned.append(name)
 
 
-def _is_fork_safe(name: str) -> bool:
-    return name.partition(".")[0] in _FORK_SAFE
+def _fork_safe_packages() -> list[str]:
+    return [name for name in _FORK_SAFE if name in sys.modules]
 
 
-def _threads() -> int:
+def _threads() -> tuple[int, int]:
+    """How many there are for the kernel, and for Python."""
     try:
         native = len(os.listdir("/proc/self/task"))
     except OSError:
         native = 0
-    return max(native, threading.active_count())
+    return native, threading.active_count()
 
 
 def _fork_quietly() -> int:

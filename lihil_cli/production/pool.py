@@ -206,16 +206,18 @@ class WorkerProcess:
         far_end.close()  # only the worker holds it now, so that its end is heard here
         self.pid: int = self._process.pid or 0
         self._events = events
+        self._is_probed = False  # and has not answered
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        events = self._events
         with suppress(EOFError, OSError):
             while True:
-                events.put(self._link.recv())
+                news = self._link.recv()
+                self._is_probed = self._is_probed and not isinstance(news, Alive)
+                self._events.put(news)
         # Only this thread waits for the process: of two that do, one finds it gone and never learns how it ended.
         self._process.join()
-        events.put(Ended(self.pid, self._process.exitcode or 0))
+        self._events.put(Ended(self.pid, self._process.exitcode or 0))
 
     def ask(self, order: Order) -> None:
         """Ask the worker to end; one that has ended already does not mind."""
@@ -224,9 +226,10 @@ class WorkerProcess:
 
     def probe(self) -> None:
         """Ask for a sign of life; one that somebody has stopped cannot give it, and is not to blame."""
-        if is_stopped(self.pid):
+        if self._is_probed and is_stopped(self.pid):
             self._events.put(Alive(self.pid))
             return
+        self._is_probed = True
         with suppress(OSError):
             self._link.send(PROBE)
 

@@ -1,6 +1,7 @@
 """`lihil run` without --reload, from its settings to its exit code."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.loader import find_target
@@ -16,6 +17,7 @@ def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders:
 
     `flags` are what the command line says, for when the settings are read again. Raises CliError.
     """
+    here = Path.cwd()  # which may have been removed when the settings are read again
     target = find_target(settings.app.value, settings.root)
     with open_address(settings) as (listener, address):
         # Behind the listener: a port that is taken is said before uvicorn is loaded.
@@ -32,7 +34,7 @@ def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders:
 
         def renew() -> tuple[Plan, Limits]:
             nonlocal settings
-            renewed, lines = reread(settings, resolve_settings(flags))
+            renewed, lines = reread(settings, resolve_settings(flags, start=here))
             plan = make_plan(renewed, target)
             settings = renewed
             for line in lines:

@@ -224,7 +224,7 @@ class Supervisor:
             self._restart.again = True
             return []
         self._restart = self._plan_restart()
-        return [Say("restarting the workers, one after the other")]
+        return [Say("restarting the workers, one after the other: with code, env files and settings as they are now")]
 
     def _plan_restart(self) -> _Restart:
         """Everyone who is to be there in the end; one that starts may have read the old code already."""

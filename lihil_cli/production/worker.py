@@ -17,7 +17,7 @@ from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App
 from lihil_cli.production.events import Alive, Debugged, Ready, Standing
 from lihil_cli.production.vitals import Vitals, is_debugged
-from lihil_cli.serving.ending import Orders, ignore_signal, leave, release_interrupts
+from lihil_cli.serving.ending import SIGNALS, Orders, ignore_signal, leave, release_interrupts
 from lihil_cli.serving.orders import Order
 from lihil_cli.serving.server import Plan, serve, talk_hints
 
@@ -32,10 +32,8 @@ def run_worker(plan: Plan, listener: socket.socket, link: Connection) -> NoRetur
     served; the reason is on stderr.
     """
     orders = Orders()
-    signal.signal(signal.SIGINT, ignore_signal)  # Ctrl-C reaches the parent as well, which decides
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, ignore_signal)  # for the parent, too
-    signal.signal(signal.SIGTERM, lambda signum, frame: orders.give(Order.STOP))
+    # Ctrl-C and SIGHUP reach the parent as well, which decides.
+    orders.hear(dict.fromkeys(SIGNALS, ignore_signal) | {signal.SIGTERM: lambda signum, frame: orders.give(Order.STOP)})
     release_interrupts()
     parent = _Parent(link, plan.target.root)
     threading.Thread(target=parent.heed, args=(orders,), daemon=True).start()

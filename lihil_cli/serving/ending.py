@@ -13,7 +13,7 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
@@ -24,6 +24,7 @@ from lihil_cli.serving.hard_end import HardEnd
 from lihil_cli.serving.orders import Order
 
 Take: TypeAlias = Callable[[Order, ExitCode], None]
+Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -37,6 +38,17 @@ class Orders:
     def __init__(self) -> None:
         self.hard_end: HardEnd = HardEnd()
         self._take: Take = self._leave
+        self._handlers: dict[int, Handler] = {}
+
+    def hear(self, handlers: Mapping[int, Handler]) -> None:
+        """Set these handlers for signals, which are to give orders."""
+        self._handlers.update(handlers)
+        self.hear_again()
+
+    def hear_again(self) -> None:
+        """Set them once more, where code of the app's has had the opportunity to set its own."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def give(self, order: Order, code: ExitCode = ExitCode.OK) -> None:
         """End in this way, and with this exit code if it is the first order."""
@@ -56,9 +68,8 @@ def heed_signals(orders: Orders) -> None:
     def pass_on(signum: int, frame: FrameType | None) -> None:
         orders.give(Order.HURRY if signum == signal.SIGINT else Order.STOP, code_after(signum))
 
-    for number in SIGNALS:
-        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
+    heeded = [n for n in SIGNALS if n == signal.SIGINT or signal.getsignal(n) is not signal.SIG_IGN]
+    orders.hear(dict.fromkeys(heeded, pass_on))
 
 
 def code_after(signum: int) -> ExitCode:

@@ -1,7 +1,6 @@
 """What a server tells the person in front of it, all on stderr, and what it leaves in `.lihil/dev.json`."""
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -74,12 +73,12 @@ class Traces:
             uds=None if place.uds is None else str(place.uds),
             app=place.app,
             generation=1,
-            token=secrets.token_urlsafe(32),
+            token=os.urandom(32).hex(),
         )
 
-    def write(self, generation: int = 1) -> None:
-        """Put the record in place, under the given generation."""
-        self._record = self._record.but(generation=generation)
+    def write(self, generation: int = 1, changed: Sequence[str] = ()) -> None:
+        """Put the record in place, under the given generation, with the files whose change made it."""
+        self._record = self._record.but(generation=generation, changed=tuple(changed))
         try:
             write_dev_file(self._root, self._record)
         except OSError as error:

@@ -53,6 +53,7 @@ class _Server(Server):
         super().__init__(config, plan.drain)
         self.code = ExitCode.OK
         self._on_ready = on_ready
+        self._orders = orders
         self._hard_end = orders.hard_end
         self._is_hurried = False
         self._end_at = 0.0
@@ -60,7 +61,8 @@ class _Server(Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them where they are: uvicorn's own handlers raise each signal once more when all is over."""
+        """Uvicorn's own handlers would raise each signal once more when all is over."""
+        self._orders.hear_again()
         yield
 
     async def main_loop(self) -> None:

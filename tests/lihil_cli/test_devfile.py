@@ -63,7 +63,7 @@ def test_a_folder_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
 
 def test_writing_again_replaces_the_record_and_leaves_nothing_else(tmp_path: Path) -> None:
     write_dev_file(tmp_path, RECORD)
-    newer = RECORD.but(generation=2)
+    newer = RECORD.but(generation=2, changed=("main.py", "src/chat.py"))
     write_dev_file(tmp_path, newer)
     assert find_dev_file(tmp_path) == newer
     assert sorted(path.name for path in (tmp_path / ".lihil").iterdir()) == [".gitignore", "dev.json"]
@@ -110,10 +110,11 @@ def test_a_broken_record_counts_as_absent(tmp_path: Path, content: str) -> None:
     assert find_dev_file(tmp_path) is None
 
 
-def test_a_key_of_a_later_release_does_no_harm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"colour": "blue"}, {"changed": None}, {"changed": {}}, {"changed": [1]}])
+def test_a_key_of_another_release_does_no_harm(tmp_path: Path, other: dict[str, object]) -> None:
     folder = tmp_path / ".lihil"
     folder.mkdir()
-    (folder / "dev.json").write_text(json.dumps({**vars(RECORD), "colour": "blue"}))
+    (folder / "dev.json").write_text(json.dumps({**vars(RECORD), **other}))
     assert find_dev_file(tmp_path) == RECORD
 
 

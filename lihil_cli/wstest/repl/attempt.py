@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from lihil_cli.devfile import DevFile
 from lihil_cli.errors import CliError, ExitCode
-from lihil_cli.wstest.crash import Crash, crash_lines
 from lihil_cli.wstest.network.connecting import (
     CannotConnectError,
     Connection,
@@ -18,7 +18,6 @@ from lihil_cli.wstest.network.connecting import (
 )
 from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.network.trace import Frame
-from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.repl.events import (
     About,
     Closed,
@@ -36,10 +35,14 @@ from lihil_cli.wstest.repl.events import (
 )
 from lihil_cli.wstest.words import frame_line
 
+if TYPE_CHECKING:
+    # Loaded where an app has failed.
+    from lihil_cli.wstest.crash import Crash
+
 # Messages are taken without a pause for so long; then the keyboard and the screen have their turn.
 _TURN_S = 0.005
 
-Explain: TypeAlias = Callable[[Response | Refusal | None, BaseException | None], Awaitable[Crash | None]]
+Explain: TypeAlias = Callable[[Response | Refusal | None, BaseException | None], Awaitable["Crash | None"]]
 """Why the app failed, from its answer to the handshake or from its own exception."""
 
 Outgoing: TypeAlias = Send | SendRaw | SendPong | SendClose
@@ -70,9 +73,9 @@ class Attempt:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_tracing = False
 
-    async def run(self, generation: int | None, ping_interval_s: float | None) -> None:
-        """Connect, and read to the end; everything that happens is fed."""
-        opened = await self._open(generation)
+    async def run(self, record: DevFile | None, ping_interval_s: float | None) -> None:
+        """Connect, and read to the end; everything that happens is fed. `record` is the dev server's as it last was."""
+        opened = await self._open(record)
         if opened is None:
             return
         connection, about = opened
@@ -111,7 +114,7 @@ class Attempt:
         if self.connection is not None:
             self.connection.on_frame = self._tell_frame if on else None
 
-    async def _open(self, generation: int | None) -> tuple[Connection, About] | None:
+    async def _open(self, record: DevFile | None) -> tuple[Connection, About] | None:
         started = self._loop.time()
         try:
             connection = await open_connection(self.target, self._handshake, lambda text: self._feed(Told(text)))
@@ -119,6 +122,9 @@ class Attempt:
             self._feed(self._failed(error))
             return None
         except RefusedError as error:
+            from lihil_cli.wstest.crash import crash_lines
+            from lihil_cli.wstest.refusal import refusal_lines
+
             lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal, is_whole=self._is_verbose)
             crash = await self._explain(error.refusal, error.failure)
             told = [] if crash is None else crash_lines(crash, is_whole=self._is_verbose)
@@ -133,7 +139,8 @@ class Attempt:
             "deflate" if connection.is_compressed else "",
             tuple(connection.response.headers),
             self._loop.time() - started,
-            generation,
+            None if record is None else record.generation,
+            () if record is None else record.changed,
         )
         return connection, about
 

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError
-from lihil_cli.wstest.crash import Crash, crash_lines
-from lihil_cli.wstest.devserver import explain
 from lihil_cli.wstest.network.connecting import Refusal, Response
 from lihil_cli.wstest.network.target import Target, encode_path, resolve_target, whole_target
 from lihil_cli.wstest.repl.attempt import Attempt
@@ -28,6 +27,9 @@ from lihil_cli.wstest.repl.events import (
 )
 from lihil_cli.wstest.repl.visit import Visit
 from lihil_cli.wstest.tasks import Tasks
+
+if TYPE_CHECKING:
+    from lihil_cli.wstest.crash import Crash  # loaded where an app has failed
 
 PING_INTERVAL_S = 20.0
 
@@ -65,8 +67,7 @@ class Connections:
         interval_s = self._visit.handshake.ping_interval_s
         record = self._visit.server()
         # The generation is read before the handshake: one that changes during it is then seen as a change.
-        generation = None if record is None else record.generation
-        work = attempt.run(generation, PING_INTERVAL_S if interval_s is None else interval_s)
+        work = attempt.run(record, PING_INTERVAL_S if interval_s is None else interval_s)
         self._running[peer] = self._tasks.start(work)
 
     def send(self, action: Send | SendRaw | SendPong | SendClose) -> None:
@@ -101,10 +102,14 @@ class Connections:
         crash = None if connection is None else await self._explain(connection.response, connection.failure)
         if crash is None:
             return Traced(action.peer)
+        from lihil_cli.wstest.crash import crash_lines
+
         short, full = crash_lines(crash), crash_lines(crash, is_whole=True)
         return Traced(action.peer, crash.handler, _unindented(short), _unindented(full))
 
-    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> Crash | None:
+    async def _explain(self, answer: Response | Refusal | None, failure: BaseException | None) -> "Crash | None":
+        from lihil_cli.wstest.devserver import explain
+
         return await explain(answer, failure, self._visit.root, self._visit.server())
 
     def _find_target(self, action: Connect) -> Target:

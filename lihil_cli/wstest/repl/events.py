@@ -14,7 +14,10 @@ Payload: TypeAlias = str | bytes
 
 
 class About(Record):
-    """What is known of a connection when it opens. `generation` is the dev server's, None without one."""
+    """What is known of a connection when it opens.
+
+    `generation` is the dev server's, None without one; `changed` are the files whose change that was made for.
+    """
 
     url: str
     subprotocol: str | None = None
@@ -22,6 +25,7 @@ class About(Record):
     headers: tuple[tuple[str, str], ...] = ()
     connect_s: float = 0.0
     generation: int | None = None
+    changed: tuple[str, ...] = ()
 
 
 class Opened(Record):

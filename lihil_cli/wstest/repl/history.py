@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from lihil_cli.devfile import FOLDER
-from lihil_cli.wstest.repl.redact import redact
 
 MAX_LINES = 2000
 """What is kept; the oldest go first, when the file has become twice as long."""
@@ -43,6 +42,8 @@ class History:
         """Keep a line; where that fails nobody's typing is lost for it."""
         if self._file is None:
             return
+        from lihil_cli.wstest.repl.redact import redact  # late: its patterns are compiled for those who type
+
         record = json.dumps([self._path, redact(text)], ensure_ascii=False)
         with suppress(OSError):
             descriptor = _open(self._file, os.O_WRONLY | os.O_APPEND)

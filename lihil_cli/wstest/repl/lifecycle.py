@@ -18,6 +18,7 @@ from lihil_cli.wstest.repl.events import (
 from lihil_cli.wstest.repl.peer import LONGEST_WAIT_S, NEAR_WAIT_S, Life, Peer
 
 _FAILED = 1011
+_NAMED = 3  # changed files, before the rest is only counted
 
 
 def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
@@ -48,12 +49,18 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
 def _greeting(peer: Peer, about: About, now: float) -> tuple[str, Mark]:
     if peer.has_been_open and peer.lost_by is Life.RELOADING:
         generation = f", generation {about.generation}" if about.generation is not None else ""
-        return f"server reloading … reconnected in {now - peer.lost_at:.2f} s{generation}", "reload"
+        reason = _changed(about.changed)
+        return f"server reloading{reason} … reconnected in {now - peer.lost_at:.2f} s{generation}", "reload"
     if peer.has_been_open and peer.lost_by is Life.WAITING:
         return f"reconnected after {now - peer.lost_at:.1f} s", "reload"
     subprotocol = f"subprotocol {about.subprotocol}" if about.subprotocol else "no subprotocol"
     parts = [f"open in {about.connect_s * 1000:.1f} ms", subprotocol, *filter(None, [about.extensions])]
     return " · ".join(parts), "ok"
+
+
+def _changed(files: tuple[str, ...]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return f" ({', '.join(files[:_NAMED])}{more} changed)" if files else ""
 
 
 def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 # The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
 _PROMPT_END_S = 1.0
 _REFRESH_S = 0.05
+_GREETING_S = 0.01  # a message that comes with the handshake is shown before loading the prompt takes the processor
 _CLOSELY_S, _SELDOM_S = 0.03, 0.5
 
 
@@ -178,6 +179,7 @@ class _Shell:
 
     async def _type(self) -> None:
         """Take what is typed for as long as it means anything."""
+        await asyncio.sleep(_GREETING_S)
         keyboard = self._keyboard = await self._make_keyboard()
         try:
             with keyboard.keys():

@@ -22,8 +22,13 @@ from lihil_cli.devfile import DevFile, write_dev_file
 from lihil_cli.wstest.call import Given
 
 COMMAND = [sys.executable, "-m", "lihil_cli", "ws-test"]
-# What must not be loaded before a message is shown: each costs as much as the connection itself.
-HEAVY = {"rich", "httpx", "starlette", "uvicorn", "msgspec", "pydantic", "watchfiles", "prompt_toolkit"}
+# What must not be loaded before a message is shown: each costs as much as the connection itself, or needlessly some.
+HEAVY = {"rich", "httpx", "starlette", "uvicorn", "msgspec", "pydantic", "watchfiles", "prompt_toolkit", "tempfile"}
+HEAVY |= {"email", "http", "importlib.metadata", "tomllib", "urllib.request", "zipfile", "encodings.idna"}
+OTHERS = {"lihil.routing", "lihil_cli.settings", "lihil_cli.loader", "lihil_cli.commands.run", "lihil_cli.commands.new"}
+OTHERS |= {f"lihil_cli.wstest.{name}" for name in ("crash", "devserver", "refusal", "script", "place.schema")}
+OF_A_PIPE = {"lihil_cli.wstest.conversation", "lihil_cli.wstest.session", "lihil_cli.wstest.reporting"}
+OF_A_TERMINAL = {"lihil_cli.wstest.repl", "lihil_cli.wstest.repl.commands", "lihil_cli.wstest.repl.prompt"}
 PROBLEM = (
     b'{"title": "Invalid parameters", "detail": "1 parameter is wrong", "errors": [{"type": "missing",'
     b' "location": "query", "param": "max_users", "message": "a value is required"}]}'
@@ -221,17 +226,46 @@ def test_a_working_folder_that_is_gone_is_told(
     assert capsys.readouterr().err.startswith("error: the working folder is gone")
 
 
-def test_nothing_heavy_is_loaded_before_a_message_is_shown(port: int) -> None:
-    script = (
-        "import sys; from lihil_cli.main import run; code = run(sys.argv[1:]);"
-        "print(*sorted(sys.modules)); sys.exit(code)"
+# Ends with the first message that is written, and tells what has been loaded by then.
+SHOWN = """
+import io, sys
+before = set(sys.modules)
+class Watched(io.FileIO):
+    def write(self, data):
+        if b"Hello, world!" in bytes(data):
+            print(*sorted(set(sys.modules) - before), file=sys.stderr, flush=True)
+        return super().write(data)
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Watched(1, "w", closefd=False)))
+from lihil_cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def loaded_when_shown(port: int, stdin: int, stdout: int) -> set[str]:
+    """The modules that the command had loaded when it showed its first message."""
+    command = [sys.executable, "-c", SHOWN, "ws-test", f"127.0.0.1:{port}/web_socket/a"]
+    environ = {**os.environ, "TERM": "dumb"}  # no line editor, which may come before the message where that is late
+    done = subprocess.run(
+        command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environ, text=True, check=True
     )
-    command = [sys.executable, "-c", script, "ws-test", f":{port}/web_socket/a"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    greeting, loaded = done.stdout.splitlines()
-    assert greeting == "Hello, world!"
-    assert HEAVY & set(loaded.split()) == set()
-    assert {name for name in loaded.split() if name.startswith("websockets.")} <= {"websockets.speedups"}
+    return set(done.stderr.splitlines()[0].split())
+
+
+def test_nothing_heavy_is_loaded_before_a_message_is_shown(port: int) -> None:
+    loaded = loaded_when_shown(port, subprocess.DEVNULL, subprocess.DEVNULL)
+    assert loaded & (HEAVY | OTHERS | OF_A_TERMINAL) == set()
+    assert loaded >= OF_A_PIPE
+    assert {name for name in loaded if name.startswith("websockets.")} <= {"websockets.speedups"}
+
+
+def test_nothing_heavy_is_loaded_before_a_message_is_shown_on_a_terminal(port: int) -> None:
+    leader, follower = os.openpty()
+    try:
+        loaded = loaded_when_shown(port, follower, follower)
+    finally:
+        os.close(follower)
+        os.close(leader)
+    assert loaded & (HEAVY | OTHERS | OF_A_PIPE | OF_A_TERMINAL) == {"lihil_cli.wstest.repl"}
 
 
 APP = """\

@@ -1,3 +1,5 @@
+import colorsys
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_users_files_everybody_elses_modules_and_what_was_missing(project: Path) -> None:
     record = ImportRecord(project)
-    record.watch(lambda: __import__("users_module"))
+    record.watch(lambda: (__import__("users_module"), importlib.reload(colorsys)))
     told = record.as_message()
     names = sorted(str(Path(file).relative_to(project)) for file in told["files"])
     assert names == ["users_module.py", "users_package/__init__.py", "users_package/part.py"]

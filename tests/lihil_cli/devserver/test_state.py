@@ -30,6 +30,7 @@ from lihil_cli.devserver.events import (
     Suspended,
     Tell,
     TimePassed,
+    Unfit,
     Word,
 )
 from lihil_cli.devserver.state import HOLD_S, MAX_CRASHES, STOP_S, Machine, Situation
@@ -169,6 +170,21 @@ class AnyCourse(RuleBasedStateMachine):
         self.tell(Gone(number, "by signal 9"))
 
     @precondition(lambda self: self.living())
+    @rule(data=st.data(), dies=st.booleans())
+    def a_worker_is_unfit(self, data: st.DataObject, dies: bool) -> None:
+        number = data.draw(st.sampled_from(self.living()))
+        worker = self.workers[number]
+        if worker.has_loaded or worker.has_failed:
+            return
+        worker.has_ended = dies
+        self.tell(Unfit(number))
+        if dies:
+            self.tell(Gone(number, "without a word"))
+        elif Word.LOAD in worker.orders and not worker.is_doomed:
+            worker.has_failed = True  # it leaves, as nothing else is left to it
+            self.tell(Failed(number, BAD))
+
+    @precondition(lambda self: self.living())
     @rule()
     def the_killed_end(self) -> None:
         for number in self.living():
@@ -187,7 +203,7 @@ class AnyCourse(RuleBasedStateMachine):
         doomed = [number for number, worker in self.workers.items() if worker.is_doomed]
         if doomed:
             number = data.draw(st.sampled_from(doomed))
-            news: list[Event] = [Ready(number), Closed(number), Accepting(number), Suspended(number)]
+            news: list[Event] = [Ready(number), Unfit(number), Closed(number), Accepting(number), Suspended(number)]
             self.tell(data.draw(st.sampled_from(news)))
 
     @precondition(lambda self: self.machine.generation)
@@ -337,6 +353,23 @@ def test_a_worker_that_ends_without_a_word_while_it_loads_has_failed() -> None:
     shown = machine.step(TimePassed(), 10.1)
     assert isinstance(shown[0], ShowFailure)
     assert shown[0].failure.text == "error: the worker ended by signal 9 while it loaded the code"
+
+
+def test_a_worker_that_never_began_is_begun_again_once_with_nothing_inherited() -> None:
+    machine = started()
+    assert run(machine, 10.0, NEW, Unfit(2)) == [Kill(2), Launch(3, fresh=True), Tell(3, Word.LOAD)]
+    assert machine.loading == ("main.py",)
+    assert run(machine, 10.0, Gone(2, "without a word"), Unfit(3)) == []
+    assert machine.step(Gone(3, "without a word"), 10.1) == [Launch(4)]
+    assert isinstance(machine.step(TimePassed(), 10.1)[0], ShowFailure)
+    newer = Changed(Change(("main.py",), at=11.0))
+    assert run(machine, 11.0, newer, Unfit(4)) == [Kill(4), Launch(5, fresh=True), Tell(5, Word.LOAD)]
+
+
+def test_a_spare_that_never_began_and_one_that_serves_are_not_begun_again() -> None:
+    machine = started()
+    assert run(machine, 1.0, Unfit(2)) == run(machine, 1.0, Unfit(1)) == []
+    assert run(machine, 10.0, Unfit(2), Gone(2, "without a word"), NEW) == [Launch(3), Tell(3, Word.LOAD)]
 
 
 def test_what_only_one_can_have_is_given_up_by_the_old_worker_for_the_new_one() -> None:

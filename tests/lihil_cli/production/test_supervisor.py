@@ -253,7 +253,8 @@ def test_a_restart_replaces_one_after_the_other_and_never_serves_with_fewer() ->
         assert world.asked[former] == [Order.REPLACE]
         world.ended(former, code=0)
     assert list(world.alive) == [4, 5, 6]
-    assert world.said == ["restarting the workers, one after the other", "every worker is a new one"]
+    assert world.said[0].startswith("restarting the workers, one after the other: ")
+    assert world.said[1:] == ["every worker is a new one"]
 
 
 def test_a_restart_asked_for_twice_is_done_twice() -> None:

@@ -52,8 +52,10 @@ class Bench:
     def type(self, text: str) -> list[Action]:
         return self.do(Typed(text))
 
-    def open(self, peer: str = "ws", *, generation: int | None = None, after: float = 0.0) -> list[Action]:
-        return self.do(Opened(peer, About(URL, connect_s=0.0038, generation=generation)), after)
+    def open(
+        self, peer: str = "ws", *, generation: int | None = None, changed: tuple[str, ...] = (), after: float = 0.0
+    ) -> list[Action]:
+        return self.do(Opened(peer, About(URL, connect_s=0.0038, generation=generation, changed=changed)), after)
 
     def receive(self, payload: Payload, after: float = 0.0, peer: str = "ws") -> list[Action]:
         self.now += after

@@ -4,6 +4,7 @@ import socket
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from lihil_cli.devfile import DevFile
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.crash import Crash
 from lihil_cli.wstest.network.connecting import Handshake
@@ -41,7 +42,8 @@ def run(
         one.trace(on=trace)
         for each in outgoing:
             one.put(each)
-        await one.run(3, ping_interval_s)
+        record = DevFile(1, "127.0.0.1", port, False, None, "main:app", 3, "token", ("main.py",))
+        await one.run(record, ping_interval_s)
 
     asyncio.run(asyncio.wait_for(attempt(), 20))
     return events

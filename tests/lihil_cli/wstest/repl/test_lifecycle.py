@@ -125,6 +125,21 @@ def test_a_reload_is_followed_by_its_generation(make_bench: MakeBench) -> None:
     assert bench.shown == ["⟳ server reloading … reconnected in 0.31 s, generation 14", "› hello"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (("routes/chat.py",), "routes/chat.py"),
+        (("a.py", "b.py", "c.py", "d.py", "e.py"), "a.py, b.py, c.py and 2 more"),
+    ],
+)
+def test_a_reload_names_the_files_that_it_was_made_for(bench: Bench, changed: tuple[str, ...], named: str) -> None:
+    bench.close(1012, "reload")
+    bench.do(Reloaded(2))
+    bench.shown.clear()
+    bench.open(generation=2, changed=changed)
+    assert bench.shown == [f"⟳ server reloading ({named} changed) … reconnected in 0.00 s, generation 2"]
+
+
 def test_a_reload_of_a_server_without_a_file_is_tried_after_a_while(bench: Bench) -> None:
     bench.close(1012, "reload")
     assert bench.do(Tick(), 9.9) == []

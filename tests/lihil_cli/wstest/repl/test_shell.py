@@ -138,7 +138,7 @@ def test_a_session_goes_on_across_a_reload(serve: Serve, sit: Sit, tmp_path: Pat
     person.wait_for(ends_with_prompt('{"type":"say",', 100))
     (tmp_path / "main.py").write_text(CHAT.replace("version: int = 1", "version: int = 2"))
     server.wait_for("generation 2")
-    person.wait_for(like("⟳ server reloading … reconnected in N s, generation 2"))
+    person.wait_for(like("⟳ server reloading (main.py changed) … reconnected in N s, generation 2"))
     person.wait_for(ends_with_prompt('{"type":"say",', 100))
     person.type("\r")
     person.wait_for(lambda rows: rows[-1] == "…")
@@ -165,7 +165,7 @@ def test_code_that_cannot_be_served_is_shown_and_the_mended_one_is_talked_to(
     person.wait_for(shows("the new code cannot be served: SyntaxError: invalid syntax"))
     person.wait_for(ends_with_prompt("half", 100))
     (tmp_path / "main.py").write_text(CHAT)
-    person.wait_for(shows("⟳ server reloading … reconnected in "))
+    person.wait_for(shows("⟳ server reloading (main.py changed) … reconnected in "))
     person.wait_for(ends_with_prompt("half", 100))
 
 
