@@ -1,6 +1,7 @@
 """What `lihil ws-test` costs, beside wscat where there is one, and whether it ever loses a message.
 
     python benchmarks/wstest.py [--wscat /path/to/node_modules/.bin/wscat] [--samples 9] [--runs 1000]
+    python benchmarks/wstest.py --reconnect
 
 CPU is user and system time of the client alone. Only ratios inside one run mean something: the clients take turns, so
 that whatever else the machine does meets them all. Everything happens on 127.0.0.1; Linux only (/proc).
@@ -8,17 +9,20 @@ that whatever else the machine does meets them all. Everything happens on 127.0.
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import pty
 import select
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,15 +155,130 @@ def large(port: int, path: str) -> None:
     print(f"a message of 100 MiB, {path[1:]}: exit code {process.returncode}, {share:.2f} times its size in memory")
 
 
+APP = """
+from lihil import Lihil, WebSocket, WebSocketRoute
+
+echo = WebSocketRoute("echo")
+
+@echo.ws_handler
+async def talk(ws: WebSocket) -> None:
+    await ws.accept()
+    async for message in ws.iter_text():
+        await ws.send_text(message)
+
+app = Lihil(echo)
+"""
+
+
+class Sitter:
+    """A client on a terminal of its own, and what it has shown."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.environ |= {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+            os.execvp(command[0], list(command))
+        self.seen = b""
+
+    def wait_for(self, text: bytes) -> float:
+        """When the text came, after what was waited for before."""
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.seen:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"ws-test did not show {text!r}, but {self.seen[-500:]!r}")
+            if select.select([self.terminal], [], [], 1)[0]:
+                self.seen += os.read(self.terminal, 65536)
+        self.seen = self.seen.partition(text)[2]
+        return time.monotonic()
+
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+
+def is_up(port: int) -> bool:
+    """Whether the server answers; the port may be open before the app can."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as probe:
+        probe.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return probe.recv(1) != b""
+    return False
+
+
+def when(is_so: Callable[[], bool]) -> float:
+    """The moment in which it is so."""
+    while not is_so():
+        time.sleep(0.001)
+    return time.monotonic()
+
+
+def reconnect(samples: int) -> None:
+    """From the moment at which the new server is up to the moment at which the prompt has a connection again."""
+    with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
+        folder, port = Path(name), free.getsockname()[1]
+        free.close()
+        (folder / "main.py").write_text(APP)
+        serve_it = [sys.executable, "-m", "lihil_cli", "run", "main:app", "--port", str(port)]
+        _reload(folder, [*serve_it, "--reload"], port, samples)
+        _restart(folder, serve_it, port, samples)
+
+
+def _reload(folder: Path, serve_it: Sequence[str], port: int, samples: int) -> None:
+    def generation() -> int:
+        with suppress(OSError, ValueError):
+            return int(json.loads((folder / ".lihil" / "dev.json").read_text())["generation"])
+        return 0
+
+    taken = []
+    with subprocess.Popen(serve_it, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        when(lambda: generation() == 1 and is_up(port))
+        sitter = Sitter([*OURS, "/echo"], folder)
+        sitter.wait_for(b"^D close")
+        for number in range(samples):
+            (folder / "main.py").write_text(f"{APP}# {number}\n")
+            up = when(lambda: generation() == number + 2)  # noqa: B023 - called at once
+            taken.append(sitter.wait_for(b"reconnected in") - up)
+        sitter.end()
+        process.terminate()
+    _tell("a reload: from the new generation's being up to the open connection", taken)
+
+
+def _restart(folder: Path, serve_it: Sequence[str], port: int, samples: int) -> None:
+    taken = []
+    sitter = None
+    for number in range(samples + 1):
+        with subprocess.Popen(serve_it, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            up = when(lambda: is_up(port))
+            if sitter is None:
+                sitter = Sitter([*OURS, f":{port}/echo"], folder)
+                sitter.wait_for(b"^D close")
+            else:
+                taken.append(sitter.wait_for(b"reconnected after") - up)
+            process.terminate()
+        time.sleep(1 + number % 3 / 7)  # so that it is not always met at the same point of its waiting
+    if sitter is not None:
+        sitter.end()
+    _tell("a restart of a server that nothing is known of: from its being up to the open connection", taken)
+
+
+def _tell(title: str, taken: list[float]) -> None:
+    middle, most = statistics.median(taken), max(taken)
+    print(f"{title}: median {middle:.3f} s, most {most:.3f} s, of {len(taken)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--wscat", help="the wscat to compare with (npm install wscat)")
     parser.add_argument("--samples", type=int, default=9)
     parser.add_argument("--runs", type=int, default=1000, help="of the echo; every 25th as many with a slow accept")
     parser.add_argument("--be-server", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--reconnect", action="store_true", help="only how soon a server that is back is talked to")
     options = parser.parse_args()
     if options.be_server:
         asyncio.run(be_server())
+    elif options.reconnect:
+        reconnect(options.samples)
     else:
         with server() as port:
             measure(port, options)
@@ -178,6 +297,7 @@ def measure(port: int, options: argparse.Namespace) -> None:
     large(port, "/binary")
     never_lost(port, "/slow", max(options.runs // 25, 1))
     never_lost(port, "/echo", options.runs)
+    reconnect(options.samples)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The console script `lihil`, and `python -m lihil_cli`."""
 
+import os
 import sys
 
 from lihil_cli import read_version
@@ -17,6 +18,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    _open_what_was_closed()
     if arguments[:1] == ["run"]:
         _be_quiet_about_interrupts()
         if "--reload" in arguments:
@@ -28,6 +30,13 @@ def _run(arguments: list[str]) -> int:
     with no_collection():
         from lihil_cli.main import run
     return run(arguments)
+
+
+def _open_what_was_closed() -> None:
+    """Give a stream that was closed from the start (`>&-`) somewhere to write to, so that no other file becomes it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process lasts
 
 
 def _be_quiet_about_interrupts() -> None:

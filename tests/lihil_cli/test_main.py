@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from lihil.version import VERSION
+from lihil_cli.__main__ import main
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.main import PANELS, run
 
@@ -99,6 +100,19 @@ def test_each_command_has_help_with_examples(command: str) -> None:
     assert ran.returncode == 0
     shown = " ".join(ran.stdout.partition("Options:")[0].split())
     assert shown.count(f"lihil {command}") >= 3  # the usage line and two examples
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_was_closed_from_the_start_is_no_reason_to_fail(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, name, None)
+    monkeypatch.setattr(sys, "argv", ["lihil", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    with getattr(sys, name) as opened:
+        assert opened.name == os.devnull
 
 
 def test_help_in_a_pipe_is_plain_where_a_build_server_would_force_colour() -> None:

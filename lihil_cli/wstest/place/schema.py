@@ -88,6 +88,12 @@ class Schema(Record):
         found = self.find(unquote(urlsplit(target).path))
         return () if found is None else found[0].messages
 
+    def path_of(self, target: str) -> str:
+        """The path of a URL as the app writes it, with its parameters; the URL's own where no route has it."""
+        path = urlsplit(target).path
+        found = self.find(unquote(path))
+        return path if found is None else found[0].path
+
     def find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         """The WebSocket route for a decoded path, and what the path says for its parameters."""
         tree: PathTree[tuple[Route, PathPattern]] = PathTree()

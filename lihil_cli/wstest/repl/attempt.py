@@ -149,7 +149,7 @@ class Attempt:
             text = f"no server on {self.target.address} · start `lihil run`, or give --app main:app"
         else:
             text = f"{error}; {error.hint}" if error.hint else str(error)
-        return Failed(self.peer, (text,), ExitCode.CANNOT_CONNECT, absent=error.is_absent)
+        return Failed(self.peer, (text,), ExitCode.CANNOT_CONNECT, absent=error.is_absent, near=self.target.is_local)
 
     async def _receive(self, connection: Connection) -> None:
         turn = self._loop.time()

@@ -36,12 +36,16 @@ class Opened(Record):
 
 
 class Failed(Record):
-    """No connection. `lines` say why; `absent` means that nobody listens there (yet), `code` is the exit code."""
+    """No connection. `lines` say why; `absent` means that nobody listens there (yet), `code` is the exit code.
+
+    `near` means that it would be on this machine, where trying often costs nobody anything.
+    """
 
     peer: str
     lines: tuple[str, ...]
     code: int
     absent: bool = False
+    near: bool = False
 
 
 class Received(Record):

@@ -1,6 +1,7 @@
 """The lines typed at the prompt, kept in the project: `.lihil/history`, for its owner only, without secrets.
 
-A record is one line of JSON: the path that was talked to, and the text. What was typed on a path comes first there.
+A record is one line of JSON: the path of the route that was talked to, and the text. What was typed on a route comes
+first there.
 """
 
 import json

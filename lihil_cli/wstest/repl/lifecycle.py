@@ -15,7 +15,7 @@ from lihil_cli.wstest.repl.events import (
     Say,
     Traced,
 )
-from lihil_cli.wstest.repl.peer import Life, Peer
+from lihil_cli.wstest.repl.peer import LONGEST_WAIT_S, NEAR_WAIT_S, Life, Peer
 
 _FAILED = 1011
 _NAMED = 3  # changed files, before the rest is only counted
@@ -73,7 +73,7 @@ def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:
     if desk.setup.reconnects and (event.absent or (comes_back and event.code == ExitCode.CANNOT_CONNECT)):
         told, peer.has_news = peer.has_news or comes_back, True
         peer.code = peer.code if comes_back else event.code
-        peer.wait(now)
+        peer.wait(now, NEAR_WAIT_S if event.near else LONGEST_WAIT_S)
         return [] if told else desk.note(f"{event.lines[0]}; retrying, Ctrl-C stops", "bad", peer.name)
     peer.code = event.code
     first, *rest = event.lines

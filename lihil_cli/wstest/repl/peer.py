@@ -16,6 +16,9 @@ from lihil_cli.wstest.closing import meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
+NEAR_WAIT_S = 0.4
+"""The longest wait for a server of this machine: somebody has just started it, and looks at the prompt."""
+
 RELOAD_PATIENCE_S = 10.0
 """How long the dev server's word is waited for before the server is tried all the same."""
 
@@ -122,11 +125,11 @@ class Peer:
             self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
         self.lost_by = self.life
 
-    def wait(self, now: float) -> None:
+    def wait(self, now: float, longest_s: float = LONGEST_WAIT_S) -> None:
         """Try again later, and later still the next time."""
         self.life = Life.WAITING
         self.retry_at = now + self.wait_s
-        self.wait_s = min(self.wait_s * 2, LONGEST_WAIT_S)
+        self.wait_s = min(self.wait_s * 2, longest_s)
 
     def connect(self) -> None:
         """Somebody is about to open it."""

@@ -30,7 +30,7 @@ from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
 from lihil_cli.wstest.repl.history import History
 from lihil_cli.wstest.repl.keyboard import View
 from lihil_cli.wstest.repl.look import cells
-from lihil_cli.wstest.repl.typed import is_complete
+from lihil_cli.wstest.repl.typed import as_utf8, is_complete
 
 # Messages that arrive within this time share one redraw of the prompt; more would be seen as a delay.
 _REDRAW_S = 0.02
@@ -100,7 +100,8 @@ class Prompt:
         if app.is_running:
             app.renderer.erase()
         app.output.enable_autowrap()  # the editor draws without
-        app.output.write_raw(text.replace("\n", "\r\n"))
+        encoding = app.output.encoding()  # the editor would write a question mark for what it has no character for
+        app.output.write_raw(text.replace("\n", "\r\n").encode(encoding, "backslashreplace").decode(encoding))
         app.output.flush()
         app.invalidate()
 
@@ -135,7 +136,7 @@ class Prompt:
             return InputEnded()
         except _EmptyLineInterruptError:
             return Interrupted()
-        return Typed(text)
+        return Typed(as_utf8(text))
 
     def stop(self) -> None:
         """Take the prompt away, whatever is typed in it."""

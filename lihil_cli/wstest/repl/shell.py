@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlsplit
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.interrupts import Interrupts
@@ -186,8 +185,11 @@ class _Shell:
             with keyboard.keys():
                 while not self._ended.done():
                     self._feed(await keyboard.next_event())
+        except OSError:
+            self._lose_terminal()
         finally:
-            keyboard.flush()
+            with suppress(OSError):
+                keyboard.flush()
             self._keyboard = None
 
     async def _make_keyboard(self) -> Keyboard:
@@ -195,7 +197,7 @@ class _Shell:
         if os.environ.get("TERM") != "dumb":
             make = await asyncio.to_thread(_load_prompt)
             if make is not None:
-                path = urlsplit(self._visit.target.url).path
+                path = self._words().schema.path_of(self._visit.target.url)
                 return make(self._view(), open_history(self._visit.folder, path), self._words)
             self._feed(Told("prompt_toolkit cannot be loaded: lines are edited as the terminal does", "bad"))
         return PlainLines(self._streams.stdin or 0, self._write)
@@ -306,10 +308,13 @@ class _Shell:
     # The screen
 
     def _print(self, text: str) -> None:
-        if self._keyboard is not None:
-            self._keyboard.print_above(text)
-        else:
+        if self._keyboard is None:
             self._write(text)
+            return
+        try:
+            self._keyboard.print_above(text)
+        except OSError:
+            self._lose_terminal()
 
     def _write(self, text: str) -> None:
         stream: BinaryIO | None = self._streams.stdout
@@ -318,9 +323,13 @@ class _Shell:
         try:
             stream.write(text.encode(self._streams.encoding, "backslashreplace"))
             stream.flush()
-        except OSError:  # the terminal has gone
-            if not self._ended.done():
-                self._ended.set_result(ExitCode.BROKEN_PIPE)
+        except OSError:
+            self._lose_terminal()
+
+    def _lose_terminal(self) -> None:
+        """Nobody is there any longer to type or to look."""
+        if not self._ended.done():
+            self._ended.set_result(ExitCode.BROKEN_PIPE)
 
 
 def _load_prompt() -> "Callable[[View, History, Callable[[], Words]], Keyboard] | None":

@@ -78,6 +78,15 @@ def parse_typed(text: str) -> Command:
         return Mistake(f"{error}; write {synopsis}")
 
 
+def as_utf8(text: str) -> str:
+    """What was typed; bytes that the locale has no character for have come as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text
+
+
 def is_complete(text: str) -> bool:
     """Whether Enter sends what stands in the prompt: everything but JSON that has not been closed yet."""
     start = _json_start(text)

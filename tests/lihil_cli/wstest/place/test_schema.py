@@ -94,6 +94,12 @@ def test_a_path_like_no_route_gets_the_list() -> None:
     assert complaints(empty, "/x") == ["no WebSocket route matches /x: the app has no WebSocket route"]
 
 
+def test_the_paths_of_a_route_are_one() -> None:
+    assert SCHEMA is not None
+    assert SCHEMA.path_of("ws://h:1/rooms/1?x=2") == SCHEMA.path_of("ws://h/rooms/2") == "/rooms/{id}"
+    assert SCHEMA.path_of("ws://h/a%20b?x=2") == "/a%20b"
+
+
 def test_a_route_has_an_example_that_fits_it() -> None:
     assert SCHEMA is not None
     examples = [one.example for one in SCHEMA.websockets]

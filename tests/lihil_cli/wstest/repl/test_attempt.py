@@ -117,4 +117,4 @@ def test_a_server_that_is_not_there_is_told_as_absent() -> None:
         port = taken.getsockname()[1]
         (failed,) = run(port)
     text = f"no server on 127.0.0.1:{port} · start `lihil run`, or give --app main:app"
-    assert failed == Failed("ws", (text,), ExitCode.CANNOT_CONNECT, absent=True)
+    assert failed == Failed("ws", (text,), ExitCode.CANNOT_CONNECT, absent=True, near=True)

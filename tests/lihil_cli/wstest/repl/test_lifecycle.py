@@ -1,7 +1,7 @@
 import pytest
 
 from lihil_cli.wstest.repl.desk import Setup
-from lihil_cli.wstest.repl.events import About, Connect, FetchTrace, Opened, Reloaded, Send, Tick, Traced, Watch
+from lihil_cli.wstest.repl.events import About, Connect, Failed, FetchTrace, Opened, Reloaded, Send, Tick, Traced, Watch
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 
@@ -83,6 +83,16 @@ def test_a_server_that_is_not_there_yet_is_waited_for(make_bench: MakeBench) -> 
     bench.do(Tick(), 0.2)
     bench.open()
     assert bench.shown == ["✓ open in 3.8 ms · no subprotocol"]
+
+
+@pytest.mark.parametrize(("near", "longest_s"), [(True, 0.4), (False, 2.0)])
+def test_a_server_of_this_machine_is_looked_for_more_often(make_bench: MakeBench, near: bool, longest_s: float) -> None:
+    bench = make_bench()
+    for _ in range(8):
+        bench.do(Failed("ws", ("no server",), 3, absent=True, near=near))
+        waited_s = (bench.repl.wake_at or 0.0) - bench.now
+        bench.do(Tick(), waited_s)
+    assert waited_s == pytest.approx(longest_s)
 
 
 def test_without_reconnecting_a_server_that_is_not_there_is_the_end(make_bench: MakeBench) -> None:

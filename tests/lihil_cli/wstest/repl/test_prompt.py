@@ -1,6 +1,7 @@
 """The prompt as a person sees it."""
 
 import asyncio
+import os
 import signal
 import termios
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.lihil_cli.wstest.conftest import Servers
-from tests.lihil_cli.wstest.repl.person import Sit, ends_with_prompt, has_prompt, has_row, shows
+from tests.lihil_cli.wstest.repl.person import PATIENCE_S, Sit, ends_with_prompt, has_prompt, has_row, shows
 
 TYPED = "a half-typed line, longer than a narrow terminal is wide"
 
@@ -214,3 +215,15 @@ def test_sigterm_gives_the_terminal_back_as_it_was(servers: Servers, sit: Sit) -
     person.process.send_signal(signal.SIGTERM)
     assert person.end() == 143
     assert termios.tcgetattr(person.master) == before
+
+
+def test_a_terminal_that_goes_ends_it_without_a_word(servers: Servers, sit: Sit) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it; otherwise the signal is the end
+    try:
+        person = sit(80, f":{servers.websocket(echo)}/")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    person.wait_for(has_prompt)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), person.master)
+    assert person.process.wait(PATIENCE_S) == 141

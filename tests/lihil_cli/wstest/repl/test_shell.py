@@ -103,7 +103,7 @@ async def echo(connection: ServerConnection) -> None:
 
 def test_first_use(serve: Serve, sit: Sit) -> None:
     server = serve(HELLO, "--reload")
-    person = sit(100, "/web_socket/session123?max_users=5")
+    person = sit(100, "/web_socket/session123", "max_users==5")
     assert person.end() == 0
     assert has_in_order(
         person.rows(),
@@ -116,9 +116,13 @@ def test_first_use(serve: Serve, sit: Sit) -> None:
     ), "\n".join(person.rows())
 
 
-def test_a_refused_handshake_says_why(serve: Serve, sit: Sit) -> None:
+def test_a_typo_and_a_refused_handshake_say_why(serve: Serve, sit: Sit) -> None:
     serve(HELLO, "--reload")
-    person = sit(100, "/web_socket/session123?max_users=abc", "--force")
+    typo = sit(100, "/websocket/session123")
+    person = sit(100, "/web_socket/session123", "max_users==abc", "--force")
+    assert typo.end() == 2
+    told = "no WebSocket route matches /websocket/session123; did you mean /web_socket/{session_id}?max_users:int ?"
+    assert shows(f"error: {told} (--force sends it anyway)")(typo.rows())
     assert person.end() == 4
     rows = person.rows()
     assert like("✗ handshake refused: HTTP 422 Unprocessable ")(rows) or shows("handshake refused: HTTP 422")(rows)
@@ -261,6 +265,8 @@ def test_json_has_colours_unless_they_are_not_wanted(
 def test_a_terminal_without_unicode_gets_ascii(servers: Servers, sit: Sit) -> None:
     person = sit(100, f":{servers.websocket(echo)}/", "-m", "héllo", PYTHONIOENCODING="ascii", LC_ALL="C")
     person.wait_for(shows("< h\\xe9llo"))
+    person.wait_for(lambda rows: ">" in rows)
+    person.say("é你", has_row("< \\xe9\\u4f60"))
     assert person.raw.isascii()
 
 

@@ -4,8 +4,14 @@ import pytest
 from lihil_cli.wstest.repl import commands
 from lihil_cli.wstest.repl.commands import USAGES, Mistake, Plain
 from lihil_cli.wstest.repl.events import Say
-from lihil_cli.wstest.repl.typed import is_complete, parse_typed
+from lihil_cli.wstest.repl.typed import as_utf8, is_complete, parse_typed
 from lihil_cli.wstest.request import Extras
+
+
+def test_bytes_that_the_locale_could_not_read_are_utf8_where_they_can_be() -> None:
+    assert as_utf8("hé 👍") == "hé 👍"
+    assert as_utf8("é".encode().decode("ascii", "surrogateescape") + "!") == "é!"
+    assert as_utf8("\udcff!") == "\ufffd!"
 
 
 @pytest.mark.parametrize(
