@@ -44,6 +44,8 @@ class ImportRecord:
         self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
         self._variables = Variables(self._is_users)
         self._expected: str | None = None
+        self._loaded: set[str] = set()
+        self._environ: dict[str, str] = {}
         self.settle()
 
     def settle(self) -> None:
@@ -70,6 +72,7 @@ class ImportRecord:
                 return load()
         finally:
             sys.meta_path.remove(self._not_found)
+            self._loaded, self._environ = set(self._new()), dict(os.environ)
 
     def as_message(self) -> Message:
         """What was found out, as plain values.
@@ -82,6 +85,8 @@ class ImportRecord:
         files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
         foreign = [name for name, file in origins if not self._is_users(file)]
         packages = [name for name in foreign if not self._variables.behind(name)]
+        if self._environ != os.environ:  # what a lifespan imports may come behind what it sets
+            packages = [name for name in packages if name in self._loaded]
         tops = {Path(file).stem for file in files} | {Path(file).parent.name for file in files}
         names = [name.split(".") for name in self._not_found.names]
         missing = sorted({parts[-1] for parts in names if len(parts) == 1 or parts[0] in tops})

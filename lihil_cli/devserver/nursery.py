@@ -24,7 +24,8 @@ class Nursery:
         self.mode = mode
         self.packages: dict[str, None] = {}
         self.setting = ""
-        self._memory = Memory([])
+        self._memory = Memory([])  # what this zygote has loaded
+        self._kept = self._memory  # what the file says
         self._files: Collection[str] = ()
         self._listener = listener
         self._zygote: Child | None = None
@@ -69,7 +70,8 @@ class Nursery:
         """Let the zygote load what the app needed when it last ran: even the first worker is forked behind that."""
         memory = read_memory(self.plan.target)
         if memory is not None and memory.packages:
-            self._memory, self.setting = memory, memory.setting
+            self._kept, self.setting = memory, memory.setting
+            self._memory = Memory([], memory.setting, memory.named)
             self.packages.update(dict.fromkeys(memory.packages))
             self._tell_zygote({"learn": memory.packages, "setting": memory.setting, "ahead": True})
 
@@ -87,11 +89,11 @@ class Nursery:
 
     def _keep(self, learned: Sequence[str]) -> None:
         """For the next run, what the zygote has loaded by now; what it could not load is tried no more."""
-        before = self._memory
-        loaded = [*before.packages, *(name for name in learned if name not in before.packages)]
-        named = {**find_named(loaded, self._files), **before.named}  # an import that goes makes the whole untrue
+        loaded = [*self._memory.packages, *learned]
+        named = {**find_named(loaded, self._files), **self._memory.named}  # an import that goes makes the whole untrue
         self._memory = Memory(loaded, self.setting, named)
-        if self._files and self._memory != before:
+        if self._memory != self._kept:
+            self._kept = self._memory
             write_memory(self.plan.target, self._memory)
 
     def kill(self, worker: int) -> bool:

@@ -142,7 +142,8 @@ class _Zygote:
     def _learn(self, name: str, *, ahead: bool = False) -> None:
         """Import one package; an empty name ends a list and is answered with what was learned.
 
-        `ahead` of the first worker nothing is known of threads yet, and nobody could be forked beside one.
+        `ahead` of the first worker there is no thread to be told of: this process ends, and one that knows nothing
+        follows.
         """
         if not name:
             self._record.settle()
@@ -153,32 +154,32 @@ class _Zygote:
             return
         if name in sys.modules:
             return
-        before, had = _threads(), _fork_safe_packages()
-        try:
+        before = _threads()
+        is_loaded = False
+        with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
-        except (Exception, SystemExit):
-            return
-        after = _threads()
-        # What comes along with such a package is taken for its threads; that of Python's own it never has any.
-        if after[1] > before[1] or (after[0] > before[0] and had == _fork_safe_packages()):
+            is_loaded = True
+        if _has_unsafe_threads(before):
             if ahead:
                 os._exit(1)
             self._link.send({"threads": name})
-        else:
+        elif is_loaded:
             self._learned.append(name)
 
 
-def _fork_safe_packages() -> list[str]:
-    return [name for name in _FORK_SAFE if name in sys.modules]
+def _has_unsafe_threads(before: tuple[int, int, int]) -> bool:
+    """Whether threads came since; the kernel's that came along with a package that is safe are taken for its own."""
+    after = _threads()
+    return after[1] > before[1] or (after[0] > before[0] and after[2] == before[2])
 
 
-def _threads() -> tuple[int, int]:
-    """How many there are for the kernel, and for Python."""
+def _threads() -> tuple[int, int, int]:
+    """How many there are for the kernel and for Python, and how many packages whose threads are safe."""
     try:
         native = len(os.listdir("/proc/self/task"))
     except OSError:
         native = 0
-    return native, threading.active_count()
+    return native, threading.active_count(), sum(name in sys.modules for name in _FORK_SAFE)
 
 
 def _fork_quietly() -> int:

@@ -253,7 +253,7 @@ class Supervisor:
         surplus = self._places[count:]
         self._places[count:] = [_Place(due=now) for _ in range(count - len(self._places))]
         gone = self._ask([place.main for place in surplus if place.main is not None], Order.REPLACE, now)
-        return [Say(f"{count} workers from now on"), *gone, *self._start_due(now)]
+        return [Say(f"{count} worker{'' if count == 1 else 's'} from now on"), *gone, *self._start_due(now)]
 
     def _give_up_restart(self) -> list[Action]:
         self._restart = None

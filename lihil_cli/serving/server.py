@@ -26,6 +26,7 @@ from lihil_cli.serving.tls import Certificate, context_factory
 
 _HINTS = 3
 _HURRY_S = 0.7  # for everything but a lifespan's shutdown, once a person has pressed Ctrl-C
+_WORD_S = 0.1  # of a lifespan's time, to say that it was not enough
 _LOOP_S = 0.2  # for the event loop of a server that has ended, with the threads that it waits for
 _EXIT_S = 0.2  # for what is called at the interpreter's exit, at least
 _FAIL_S = 2.0  # to say why the app cannot be served; a thread that it has started may keep the process for ever
@@ -84,7 +85,7 @@ class _Server(Server):
 
     async def _end_lifespan(self, timeout_s: float) -> None:
         self._hard_end.within(timeout_s, self.code)
-        await super()._end_lifespan(timeout_s)
+        await super()._end_lifespan(max(timeout_s - _WORD_S, timeout_s / 2))
         self._hard_end.within(_LOOP_S, self.code)
 
     def expect_exit(self) -> None:

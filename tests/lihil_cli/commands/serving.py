@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,28 @@ class Running:
 
 
 Launch = Callable[..., Running]
+
+
+@contextmanager
+def launching(folder: Path) -> Iterator[Launch]:
+    """Start `lihil ARGUMENTS` in the folder, in a session of its own; all that is left of it is killed at the end."""
+    started: list[Running] = []
+
+    def start(*arguments: str, pass_fds: Sequence[int] = (), is_measured: bool = True, **environ: str) -> Running:
+        left_out = ("LIHIL_",) if is_measured else ("LIHIL_", "COVERAGE_PROCESS_")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+        if is_measured and any(key.startswith("COVERAGE_PROCESS_") for key in inherited):
+            inherited["LIHIL_RELOAD_MODE"] = "fork"  # where coverage is measured for its own sake it would be cold
+        started.append(Running(list(arguments), folder, inherited | environ, pass_fds))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.tell(signal.SIGINT)
+            running.ends()
+        with suppress(ProcessLookupError):
+            running.tell(signal.SIGKILL)
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -53,7 +53,7 @@ def test_a_restart_serves_new_code_and_answers_every_connection_meanwhile(launch
         stage.write_text(stage.read_text().replace("str(os.getpid()))", "'new code')"))
         project.write_text("[tool.lihil]\nworkers = 1\nport = 1\n")
         server.tell(signal.SIGHUP, group=False)
-        server.wait_for("1 workers from now on")
+        server.wait_for("1 worker from now on")
         visitors.leave()
         with pytest.raises(ConnectionClosed):
             websocket.recv(DEADLINE_S)
@@ -115,12 +115,12 @@ def test_a_first_worker_that_hangs_is_killed_and_ends_the_pool_with_1(launch: La
 def test_a_worker_whose_event_loop_stands_still_is_replaced_and_one_that_was_stopped_is_not(
     launch: Launch, stage: Path
 ) -> None:
-    server = launch("run", "--workers", "2", "--port", "0", "--hang-timeout", "1")
+    server = launch("run", "--workers", "2", "--port", "0", "--hang-timeout", "1.5")
     server.wait_for("Ctrl-C stops it")
     stopped = int(get(server.address))
     os.kill(stopped, signal.SIGSTOP)
     with begun(server.address, "/block"):
-        server.wait_for("has not turned its event loop for 1 s (hang_timeout) and stands at main.py:")
+        server.wait_for("has not turned its event loop for 1.5 s (hang_timeout) and stands at main.py:")
         server.wait_for("by signal 9; starting another")
     os.kill(stopped, signal.SIGCONT)
     assert get(server.address).isdigit()

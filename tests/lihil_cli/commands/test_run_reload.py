@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from tests.lihil_cli.commands.serving import (
     Running,
     get,
     has_no_escapes_or_tracebacks,
+    launching,
     open_websocket,
     until,
 )
+
+pytestmark = pytest.mark.xdist_group("run_reload")  # which share a server
 
 
 def version(text: str) -> str:
@@ -33,25 +36,63 @@ def replace_file(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def reloads(server: Running) -> list[str]:
-    return [line for line in server.said.splitlines() if line.startswith(("reloaded ", "restarted "))]
+FOLLOWED_APP = "import helper, package\n" + BARE_APP
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all that only save files."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "helper.py").write_text("text = 'helper'\n")
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").write_text("from . import part\n")
+    (folder / "package" / "part.py").write_text("")
+    (folder / "main.py").write_text(FOLLOWED_APP)
+    with launching(folder) as launch:
+        server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+        server.wait_for("Ctrl-C stops it")
+        yield server
+
+
+class Followed:
+    """A server that has told which files its app is made of: main.py, helper.py and a package."""
+
+    def __init__(self, server: Running, version: str) -> None:
+        self.server = server
+        self.folder = server.folder
+        self.address = server.address
+        replace_file(server.folder / "main.py", FOLLOWED_APP.replace("VERSION", version))
+        until(lambda: get(self.address) == version.encode())
+        until(lambda: "package/part.py" in self.files)
+        self._generation = server.news["generation"]
+        server.wait_for(f"generation {self._generation}\n")
+        self._mark = len(server.said)
+
+    @property
+    def files(self) -> list[str]:
+        found: list[str] = self.server.news["files"]
+        return found
+
+    @property
+    def said(self) -> str:
+        """What was said since this was made."""
+        return self.server.said[self._mark :]
+
+    @property
+    def reloads(self) -> list[str]:
+        return [line for line in self.said.splitlines() if line.startswith(("reloaded ", "restarted "))]
+
+    def wait_for_reload(self, number: int = 1) -> None:
+        """Return once so many have followed."""
+        self.server.wait_for(f"generation {self._generation + number}\n")
 
 
 @pytest.fixture
-def followed(launch: Launch, bare_app: Path) -> Running:
-    """A server that has told which files its app is made of: main.py, helper.py and a package."""
-    (bare_app.parent / "helper.py").write_text("text = 'helper'\n")
-    (bare_app.parent / "package").mkdir()
-    (bare_app.parent / "package" / "__init__.py").write_text("from . import part\n")
-    (bare_app.parent / "package" / "part.py").write_text("")
-    bare_app.write_text("import helper, package\n" + BARE_APP)
-    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
-    server.wait_for("Ctrl-C stops it")
-    until(lambda: "package/part.py" in server.news["files"])
-    return server
+def followed(shared: Running, request: pytest.FixtureRequest) -> Followed:
+    return Followed(shared, f"VERSION for {request.node.name}")
 
 
-def test_what_is_no_code_of_the_app_is_not_loaded(followed: Running) -> None:
+def test_what_is_no_code_of_the_app_is_not_loaded(followed: Followed) -> None:
     folder = followed.folder
     os.utime(folder / "main.py")
     for name in (
@@ -68,9 +109,9 @@ def test_what_is_no_code_of_the_app_is_not_loaded(followed: Running) -> None:
     (folder / "unused.py").rename(folder / "unused2.py")
     (folder / "unused2.py").unlink()
     (folder / "package" / "part.py").write_text("x = 1\n")
-    followed.wait_for("generation 2")
-    assert [line.partition(" in ")[0] for line in reloads(followed)] == ["reloaded package/part.py"]
-    assert get(followed.address) == b"VERSION"
+    followed.wait_for_reload()
+    assert [line.partition(" in ")[0] for line in followed.reloads] == ["reloaded package/part.py"]
+    assert get(followed.address).startswith(b"VERSION")
 
 
 def truncate_and_write(path: Path, text: str) -> None:
@@ -103,7 +144,7 @@ def save_like_an_ide(path: Path, text: str) -> None:
     path.with_name(f"{path.name}___jb_old___").unlink()
 
 
-def test_every_way_to_save_a_file_is_one_reload(followed: Running) -> None:
+def test_every_way_to_save_a_file_is_one_reload(followed: Followed) -> None:
     ways: list[Callable[[Path, str], None]] = [
         truncate_and_write,
         write_in_two_parts,
@@ -111,26 +152,26 @@ def test_every_way_to_save_a_file_is_one_reload(followed: Running) -> None:
         save_like_an_ide,
         replace_file,
     ]
-    for number, save in enumerate(ways, 2):
+    for number, save in enumerate(ways, 1):
         save(followed.folder / "main.py", version(f"v{number}"))
-        followed.wait_for(f"generation {number}\n")
+        followed.wait_for_reload(number)
         assert get(followed.address) == f"v{number}".encode()
-    assert len(reloads(followed)) == len(ways)
+    assert len(followed.reloads) == len(ways)
     assert "error" not in followed.said.lower()
 
 
-def test_settings_are_one_reload_with_nothing_inherited(followed: Running) -> None:
+def test_settings_are_one_reload_with_nothing_inherited(followed: Followed) -> None:
     folder = followed.folder
     (folder / ".env").write_text("A=1\n")
-    followed.wait_for("generation 2")
+    followed.wait_for_reload()
     (folder / "limits.toml").write_text("a = 1\n")
-    followed.wait_for("generation 3")
+    followed.wait_for_reload(2)
     (folder / "pyproject.toml").write_text("[tool.lihil]\nworkres = 2\n")
-    followed.wait_for("has no key 'workres'; did you mean 'workers'?")
+    followed.server.wait_for("has no key 'workres'; did you mean 'workers'?")
     (folder / "pyproject.toml").write_text("[tool.lihil]\nworkers = 1\n")
-    followed.wait_for("generation 4")
-    assert len(reloads(followed)) == 3
-    assert get(followed.address) == b"VERSION"
+    followed.wait_for_reload(3)
+    assert len(followed.reloads) == 3
+    assert get(followed.address).startswith(b"VERSION")
 
 
 def test_a_checkout_of_two_hundred_files_is_one_reload(launch: Launch, bare_app: Path) -> None:
@@ -149,11 +190,12 @@ def test_a_checkout_of_two_hundred_files_is_one_reload(launch: Launch, bare_app:
     lock.unlink()
     server.wait_for("generation 2")
     assert get(server.address) == b"VERSION"
-    assert len(reloads(server)) == 1
-    assert "module_000.py, module_001.py, module_002.py and 197 more in" in reloads(server)[0]
+    told = [line for line in server.said.splitlines() if line.startswith("reloaded ")]
+    assert len(told) == 1
+    assert "module_000.py, module_001.py, module_002.py and 197 more in" in told[0]
 
 
-def test_of_edits_that_overtake_each_other_the_last_one_is_served(followed: Running) -> None:
+def test_of_edits_that_overtake_each_other_the_last_one_is_served(followed: Followed) -> None:
     main = followed.folder / "main.py"
     for number in range(30):
         replace_file(main, version(f"v{number}"))
@@ -162,48 +204,48 @@ def test_of_edits_that_overtake_each_other_the_last_one_is_served(followed: Runn
     until(lambda: get(followed.address) == b"v29")
 
 
-def test_an_edit_of_the_same_size_in_the_same_second_is_served(launch: Launch, bare_app: Path) -> None:
-    file = bare_app.parent / "texts.py"
+def test_an_edit_of_the_same_size_in_the_same_second_is_served(followed: Followed) -> None:
+    file = followed.folder / "texts.py"
     file.write_text("text = b'one'\n")
-    bare_app.write_text("import texts\n" + BARE_APP.replace('b"VERSION"', "texts.text"))
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    assert get(server.address) == b"one"
+    replace_file(followed.folder / "main.py", "import texts\n" + BARE_APP.replace('b"VERSION"', "texts.text"))
+    followed.wait_for_reload()
+    assert get(followed.address) == b"one"
+    until(lambda: "texts.py" in followed.files)
     written = file.stat()
     file.write_text("text = b'two'\n")
     os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
-    server.wait_for("generation 2")
-    assert get(server.address) == b"two"
+    followed.wait_for_reload(2)
+    assert get(followed.address) == b"two"
 
 
-def test_a_new_module_is_loaded_when_it_is_imported_and_one_that_was_missed_when_it_appears(followed: Running) -> None:
+def test_a_new_module_is_loaded_when_it_is_imported_and_one_that_was_missed_when_it_appears(followed: Followed) -> None:
     folder = followed.folder
     (folder / "fresh.py").write_text("text = b'fresh'\n")
     optional = "try:\n    import local_settings\nexcept ImportError:\n    pass\n"
     replace_file(folder / "main.py", f"import fresh\n{optional}" + BARE_APP.replace('b"VERSION"', "fresh.text"))
-    followed.wait_for("generation 2")
+    followed.wait_for_reload()
     assert get(followed.address) == b"fresh"
-    until(lambda: "fresh.py" in followed.news["files"])
+    until(lambda: "fresh.py" in followed.files)
     (folder / "local_settings.py").write_text("import fresh\nfresh.text = b'local'\n")
-    followed.wait_for("generation 3")
+    followed.wait_for_reload(2)
     assert get(followed.address) == b"local"
-    until(lambda: "local_settings.py" in followed.news["files"])
+    until(lambda: "local_settings.py" in followed.files)
     (folder / "fresh.py").rename(folder / "fresher.py")
     replace_file(folder / "main.py", "import fresher\n" + BARE_APP.replace('b"VERSION"', "fresher.text"))
     until(lambda: get(followed.address) == b"fresh")
 
 
-def test_a_folder_that_is_moved_away_and_back_is_followed(followed: Running) -> None:
+def test_a_folder_that_is_moved_away_and_back_is_followed(followed: Followed) -> None:
     package, aside = followed.folder / "package", followed.folder.parent / f"{followed.folder.name}-aside"
     package.rename(aside)
-    followed.wait_for("waiting for a change to try again")
+    until(lambda: "waiting for a change to try again" in followed.said)
     aside.rename(package)
-    followed.wait_for("generation 2")
+    followed.wait_for_reload()
     (package / "part.py").write_text("x = 2\n")
-    followed.wait_for("generation 3")
+    followed.wait_for_reload(2)
 
 
-def test_nobody_is_refused_while_code_is_loaded(followed: Running) -> None:
+def test_nobody_is_refused_while_code_is_loaded(followed: Followed) -> None:
     answers: list[bytes | OSError] = []
     is_over = threading.Event()
 
@@ -217,9 +259,9 @@ def test_nobody_is_refused_while_code_is_loaded(followed: Running) -> None:
     clients = [threading.Thread(target=keep_asking) for _ in range(3)]
     for client in clients:
         client.start()
-    for number in range(2, 8):
+    for number in range(1, 8):
         replace_file(followed.folder / "main.py", version(f"v{number}"))
-        followed.wait_for(f"generation {number}\n")
+        followed.wait_for_reload(number)
     is_over.set()
     for client in clients:
         client.join(DEADLINE_S)
@@ -251,13 +293,12 @@ def test_nothing_that_is_open_holds_up_a_reload(launch: Launch, bare_app: Path) 
     assert has_no_escapes_or_tracebacks(server.said)
 
 
-def test_a_request_that_was_accepted_is_answered_by_the_code_that_accepted_it(launch: Launch, bare_app: Path) -> None:
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
+def test_a_request_that_was_accepted_is_answered_by_the_code_that_accepted_it(followed: Followed) -> None:
+    server = followed.server
     with server.connect() as early:
         early.sendall(b"GET /short HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         server.wait_for("short has begun")
-        replace_file(bare_app, version("v2"))
-        server.wait_for("generation 2")
+        replace_file(followed.folder / "main.py", version("v2"))
+        followed.wait_for_reload()
         assert b"VERSION" in early.makefile("rb").read()
     assert get(server.address) == b"v2"

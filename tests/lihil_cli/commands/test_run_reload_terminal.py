@@ -20,7 +20,18 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.lihil_cli.commands.serving import BARE_APP, DEADLINE_S, Launch, Running, get, open_websocket, until
+from tests.lihil_cli.commands.serving import (
+    BARE_APP,
+    DEADLINE_S,
+    Launch,
+    Running,
+    get,
+    launching,
+    open_websocket,
+    until,
+)
+
+pytestmark = pytest.mark.xdist_group("run_reload_terminal")  # which share a server
 
 LIHIL_APP = """\
 from lihil import Lihil, Route, Text, WebSocket, WebSocketRoute
@@ -159,12 +170,15 @@ def test_no_color_means_no_escapes_at_all(terminal: Terminal, bare_app: Path) ->
     assert "\x1b" not in terminal.shown
 
 
-@pytest.fixture
-def lihil_server(launch: Launch, bare_app: Path) -> Running:
-    bare_app.write_text(LIHIL_APP)
-    server = launch("run", "--reload", "--port", "0")
-    server.wait_for("Ctrl-C stops it")
-    return server
+@pytest.fixture(scope="module")
+def lihil_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all who only look, and for those who save a file, which come last."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "main.py").write_text(LIHIL_APP)
+    with launching(folder) as launch:
+        server = launch("run", "--reload", "--port", "0")
+        server.wait_for("Ctrl-C stops it")
+        yield server
 
 
 def test_the_banner_names_url_routes_and_how_code_is_loaded(lihil_server: Running) -> None:
@@ -172,12 +186,6 @@ def test_the_banner_names_url_routes_and_how_code_is_loaded(lihil_server: Runnin
     assert lines[0] == "lihil serves main:app"
     assert lines[2:4] == ["  GET    /site", "  WS     /rooms/{name}"]
     assert lines[4].startswith("  reload by ")
-
-
-def test_a_reload_is_one_line_with_files_and_milliseconds(lihil_server: Running, bare_app: Path) -> None:
-    bare_app.write_text(LIHIL_APP + "\n# changed\n")
-    lihil_server.wait_for("generation 2\n")
-    assert re.search(r"^reloaded main\.py in \d+ ms, generation 2$", lihil_server.said, re.MULTILINE)
 
 
 def test_a_websocket_is_a_line_when_it_opens_and_one_when_it_ends(lihil_server: Running) -> None:
@@ -243,9 +251,7 @@ def test_nothing_of_this_exists_without_reload(launch: Launch, bare_app: Path) -
     assert not (server.folder / ".lihil" / "schema.json").exists()
 
 
-def test_the_schema_is_what_the_routes_command_prints_and_follows_the_code(
-    lihil_server: Running, bare_app: Path
-) -> None:
+def test_the_schema_is_what_the_routes_command_prints_and_follows_the_code(lihil_server: Running) -> None:
     file = lihil_server.folder / ".lihil" / "schema.json"
     until(file.exists)
     printed = subprocess.run(
@@ -256,5 +262,8 @@ def test_the_schema_is_what_the_routes_command_prints_and_follows_the_code(
     )
     assert json.loads(file.read_text()) == json.loads(printed.stdout)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    bare_app.write_text(LIHIL_APP.replace("/site", "/home"))
+    (lihil_server.folder / "main.py").write_text(LIHIL_APP.replace("/site", "/home"))
     until(lambda: "/home" in file.read_text())
+    # And that it was loaded is one line, with files and milliseconds.
+    assert re.search(r"^reloaded main\.py in \d+ ms, generation 2$", lihil_server.said, re.MULTILINE)
+    assert lihil_server.record["changed"] == ["main.py"]

@@ -52,3 +52,19 @@ def test_nothing_is_left_behind_in_the_import_system(project: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         ImportRecord(project).watch(lambda: 1 / 0)
     assert sys.meta_path == before
+
+
+@pytest.mark.parametrize("sets", [False, True])
+def test_what_is_imported_later_is_told_as_long_as_no_variable_was_set_before(
+    project: Path, monkeypatch: pytest.MonkeyPatch, sets: bool
+) -> None:
+    record = ImportRecord(project)
+    record.watch(lambda: __import__("installed_by_test"))
+    if sets:
+        monkeypatch.setenv("SET_IN_A_LIFESPAN", "1")
+    (project / "site-packages" / "installed_by_test_too.py").write_text("")
+    importlib.invalidate_caches()
+    __import__("installed_by_test_too")
+    told = record.as_message()
+    assert told["packages"] == ["installed_by_test", "installed_by_test_too"][: 1 if sets else 2]
+    assert told["waiting"] == int(sets)

@@ -253,7 +253,7 @@ class AnyCourse(RuleBasedStateMachine):
 
 BUSY_NEXT = {Situation.STARTING, Situation.LOADING, Situation.OPENING, Situation.RETRYING}
 TestAnyCourse = AnyCourse.TestCase
-TestAnyCourse.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestAnyCourse.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
 
 
 # The rows of the table

@@ -203,12 +203,15 @@ def test_one_that_has_been_told_to_end_is_not_asked_any_more() -> None:
     assert world.probed == []
 
 
-@pytest.mark.parametrize("workers", [1, 3, 5])
-def test_a_restart_ends_with_as_many_workers_as_are_wanted_now(workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "line"),
+    [(1, "1 worker from now on"), (3, "every worker is a new one"), (5, "5 workers from now on")],
+)
+def test_a_restart_ends_with_as_many_workers_as_are_wanted_now(workers: int, line: str) -> None:
     world = serving()
     world.handle(Restart(Limits(workers, 60, 8)))
     settle(world)
-    assert world.said[-1] == ("every worker is a new one" if workers == 3 else f"{workers} workers from now on")
+    assert world.said[-1] == line
     assert list(world.alive.values()) == [True] * workers
     assert min(world.alive) > 3
     assert all(Order.REPLACE in orders for orders in world.asked.values())
