@@ -369,15 +369,16 @@ def test_quiet_is_quiet_whatever_happens(port: int, arguments: tuple[str, ...]) 
 
 
 def test_a_conversation_is_kept_and_played_again(port: int, tmp_path: Path) -> None:
-    steps = b'{"text":"a"}\n{"expect":"a"}\n\n{"b64":"AAEC"}\n{"ping":""}\n{"sleep":0.01}\n{"close":4000}\n'
+    # What is expected comes last, so that everything has come back when the close is sent.
+    steps = b'{"b64":"AAEC"}\n{"ping":""}\n\n{"text":"a"}\n{"expect":"a"}\n{"sleep":0.2}\n{"close":4000}\n'
     record = tmp_path / "record.jsonl"
     done = run(f":{port}/echo", "--in", "jsonl", "-o", "jsonl", "--record", str(record), stdin=steps)
     assert done.returncode == 0
     assert record.read_bytes() == done.stdout
     kinds = [json.loads(line)["ev"] for line in done.stdout.splitlines()]
     assert (kinds[0], kinds[-1], sorted(kinds[1:-1])) == ("open", "close", ["pong", "recv", "recv", "send", "send"])
-    again = run(f":{port}/echo", "--replay", str(record))
-    assert (again.returncode, again.stdout) == (0, b"a\n000102\n")
+    again = run(f":{port}/echo", "--replay", str(record), "--speed", "0.25x")
+    assert (again.returncode, again.stdout) == (0, b"000102\na\n")
     assert run(f":{port}/echo", "--replay", __file__).returncode == 2
 
 

@@ -118,6 +118,9 @@ def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_conne
     assert bench.type("/reconnect") == [SendClose("bob", 1000)]
     assert bench.do(Closed("bob", 1000, by="client"))[-1] == Connect("bob", headers=own)
     bench.open("bob")
+    bench.type("/connect")
+    assert bench.do(Closed("bob", 1000, by="client"))[-1] == Connect("bob", headers=own)
+    bench.open("bob")
     bench.type("/connect talk name==red")
     moved = Connect("bob", "/rooms/red", headers=(("Token", "a"), ("X", "1")))
     assert bench.do(Closed("bob", 1000, by="client"))[-1] == moved
