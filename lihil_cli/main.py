@@ -1,4 +1,4 @@
-"""The Typer app: which commands there are, and how each way of ending becomes words and an exit code.
+"""The Typer app: which commands there are, and how a command line is carried out.
 
 Importing this module loads typer and nothing bigger: a command is imported when it is asked for, by its name or by the
 help that lists all of them, and its engine when it runs.
@@ -8,15 +8,15 @@ import importlib
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from lihil_cli import read_version
-from lihil_cli.console import colour_allowed, escape_terminal
-from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.console import colour_allowed
+from lihil_cli.errors import ExitCode
+from lihil_cli.outcome import outcome, tell
 from lihil_cli.plain_values import PlainCommand, PlainGroup
 
 SUMMARY = """Make, serve and talk to realtime services.
@@ -99,49 +99,25 @@ def _common_options(
 
 def _outcome(arguments: list[str], commands: Commands) -> int:
     app = build_app(commands, rich_help=colour_allowed(sys.stdout))
-    try:
-        return _as_code(app(arguments, prog_name="lihil", standalone_mode=False))
-    except CliError as error:
-        _tell(error.text)
-        _tell_trace()
-        return error.code
-    except (KeyboardInterrupt, typer.Abort):
-        return ExitCode.INTERRUPTED
-    except SystemExit as ended:
-        # Typer ends with 1 when a pipe breaks; the shell's own word for that is 128 + SIGPIPE.
-        return ExitCode.BROKEN_PIPE if isinstance(ended.__context__, BrokenPipeError) else _as_code(ended.code)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # typer's usage errors have no public name before 0.28
-            return _tell_usage(error)
-        return _tell_bug(error)
 
+    def carry_out() -> object:
+        try:
+            return app(arguments, prog_name="lihil", standalone_mode=False)
+        except typer.Abort:
+            return ExitCode.INTERRUPTED
+        except Exception as error:
+            if hasattr(error, "format_message"):  # typer's usage errors have no public name before 0.28
+                return _tell_usage(error)
+            raise
 
-def _as_code(result: object) -> int:
-    """A command's exit code: what `typer.Exit` carried, or 0 where the command just returned."""
-    return result if isinstance(result, int) else ExitCode.OK
+    return outcome(carry_out)
 
 
 def _tell_usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lihil"
-    _tell(f"error: {error.format_message()}\nhint: {command} --help")
+    tell(f"error: {error.format_message()}\nhint: {command} --help")
     return ExitCode.USAGE
-
-
-def _tell_bug(error: Exception) -> int:
-    _tell(f"error: {type(error).__name__}: {error}")
-    _tell("This is a bug in lihil; please report it, with the traceback that LIHIL_DEBUG=1 shows.")
-    _tell_trace()
-    return ExitCode.BUG
-
-
-def _tell_trace() -> None:
-    if os.environ.get("LIHIL_DEBUG") == "1":
-        _tell(traceback.format_exc())
-
-
-def _tell(text: str) -> None:
-    print(escape_terminal(text), file=sys.stderr)  # noqa: T201 - the one place where a command's failure is shown
 
 
 def _forget_stdout() -> None:
