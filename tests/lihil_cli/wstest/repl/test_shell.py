@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,16 @@ from websockets.asyncio.server import ServerConnection
 from lihil_cli.wstest.script.parse import parse_script
 from tests.lihil_cli.commands.serving import Running
 from tests.lihil_cli.wstest.conftest import Servers
-from tests.lihil_cli.wstest.repl.person import Person, Seen, Sit, ends_with_prompt, has_prompt, has_row, shows
+from tests.lihil_cli.wstest.repl.person import (
+    PATIENCE_S,
+    Person,
+    Seen,
+    Sit,
+    ends_with_prompt,
+    has_prompt,
+    has_row,
+    shows,
+)
 
 HELLO = """\
 from lihil import Lihil, WebSocket, WebSocketRoute
@@ -116,14 +126,18 @@ def test_first_use(serve: Serve, sit: Sit) -> None:
     ), "\n".join(person.rows())
 
 
-def test_a_typo_and_a_refused_handshake_say_why(serve: Serve, sit: Sit) -> None:
+def test_a_typo_and_a_refused_handshake_say_why(serve: Serve, sit: Sit, tmp_path: Path) -> None:
     serve(HELLO, "--reload")
-    typo = sit(100, "/websocket/session123")
     person = sit(100, "/web_socket/session123", "max_users==abc", "--force")
+    assert person.end() == 4
+    deadline = time.monotonic() + PATIENCE_S
+    while not (tmp_path / ".lihil" / "schema.json").exists():  # the server listens before it has written this
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    typo = sit(100, "/websocket/session123")
     assert typo.end() == 2
     told = "no WebSocket route matches /websocket/session123; did you mean /web_socket/{session_id}?max_users:int ?"
     assert shows(f"error: {told} (--force sends it anyway)")(typo.rows())
-    assert person.end() == 4
     rows = person.rows()
     assert like("✗ handshake refused: HTTP 422 Unprocessable ")(rows) or shows("handshake refused: HTTP 422")(rows)
     assert shows("query max_users")(rows)
