@@ -19,17 +19,36 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     _open_what_was_closed()
-    if arguments[:1] == ["run"]:
-        _be_quiet_about_interrupts()
-        if "--reload" in arguments:
-            from lihil_cli.devserver.children import give_head_start
+    if arguments[:1] != ["run"]:
+        return _carry_out(arguments)
+    _be_quiet_about_interrupts()
+    return _follow(arguments) if "--reload" in arguments else _carry_out(arguments)
 
-            give_head_start()
+
+def _carry_out(arguments: list[str]) -> int:
     from lihil_cli.loading import no_collection
 
     with no_collection():
         from lihil_cli.main import run
     return run(arguments)
+
+
+def _follow(arguments: list[str]) -> int:
+    """Carry out `run --reload`, in a process that holds no more than it has to."""
+    from lihil_cli.devserver.children import give_head_start
+
+    give_head_start()
+    from lihil_cli.devserver.reading import can_read_apart, read_apart
+
+    if not can_read_apart():
+        return _carry_out(arguments)
+    flags = read_apart(lambda: _carry_out(arguments))
+    if isinstance(flags, int):
+        return flags
+    from lihil_cli.devserver.start import serve_with
+    from lihil_cli.outcome import outcome
+
+    return outcome(lambda: serve_with(flags))
 
 
 def _open_what_was_closed() -> None:

@@ -106,17 +106,15 @@ def _show(settings: Settings, *, as_json: bool) -> ExitCode:
 
 
 def _serve(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
-    from lihil_cli.serving.ending import Orders, heed_signals
-
-    orders = Orders()
-    heed_signals(orders)
     if settings.reload.value:
+        from lihil_cli.devserver.reading import hand_over
         from lihil_cli.devserver.start import serve_code_that_changes
 
+        hand_over(flags)
         return serve_code_that_changes(settings, flags)
     from lihil_cli.production.start import serve_code_as_it_is
 
-    return serve_code_as_it_is(settings, flags, orders)
+    return serve_code_as_it_is(settings, flags)
 
 
 def _check(settings: Settings) -> None:

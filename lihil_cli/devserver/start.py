@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from lihil_cli.devserver.desk import Desk
 from lihil_cli.devserver.keys import has_keyboard
@@ -10,9 +11,15 @@ from lihil_cli.devserver.mode import choose_mode
 from lihil_cli.devserver.plan import DevPlan, plan_for
 from lihil_cli.devserver.supervisor import loaded_modules, serve_following
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.ending import Orders, heed_signals, leave
 from lihil_cli.serving.opening import open_address
 from lihil_cli.serving.report import Place, traces, warn_if_open
 from lihil_cli.settings import Settings, resolve_settings
+
+
+def serve_with(flags: Mapping[str, object]) -> NoReturn:
+    """Serve with these flags of the command line, and leave. Raises CliError."""
+    leave(serve_code_that_changes(resolve_settings(flags), flags))
 
 
 def serve_code_that_changes(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
@@ -20,6 +27,7 @@ def serve_code_that_changes(settings: Settings, flags: Mapping[str, object]) -> 
 
     Raises CliError.
     """
+    heed_signals(Orders())
     if sys.platform == "win32":
         raise CliError("--reload is not there on Windows yet", hint="run it in WSL, or with --no-reload")
     target = plan_for(settings, "").target

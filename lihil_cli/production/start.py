@@ -7,16 +7,18 @@ from lihil_cli.errors import ExitCode
 from lihil_cli.loader import find_target
 from lihil_cli.production.events import Limits
 from lihil_cli.production.rereading import reread
-from lihil_cli.serving.ending import Orders
+from lihil_cli.serving.ending import Orders, heed_signals
 from lihil_cli.serving.opening import open_address
 from lihil_cli.settings import Settings, resolve_settings
 
 
-def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object], orders: Orders) -> ExitCode:
+def serve_code_as_it_is(settings: Settings, flags: Mapping[str, object]) -> ExitCode:
     """Serve in one process or in several, as the settings say, until a signal gives an order.
 
     `flags` are what the command line says, for when the settings are read again. Raises CliError.
     """
+    orders = Orders()
+    heed_signals(orders)
     here = Path.cwd()  # which may have been removed when the settings are read again
     target = find_target(settings.app.value, settings.root)
     with open_address(settings) as (listener, address):

@@ -38,6 +38,7 @@ class Orders:
     def __init__(self) -> None:
         self.hard_end: HardEnd = HardEnd()
         self._take: Take = self._leave
+        self._is_leaving = False
         self._handlers: dict[int, Handler] = {}
 
     def hear(self, handlers: Mapping[int, Handler]) -> None:
@@ -55,10 +56,13 @@ class Orders:
         self._take(order, code)
 
     def hand_to(self, take: Take) -> None:
-        """From now on there is something to end, and `take` does it."""
+        """From now on there is something to end, and `take` does it; after an order nothing begins any more."""
         self._take = take
+        if self._is_leaving:
+            self.hard_end.wait()
 
     def _leave(self, order: Order, code: ExitCode) -> None:
+        self._is_leaving = True
         self.hard_end.within(0, code)
 
 

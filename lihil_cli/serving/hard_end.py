@@ -35,11 +35,16 @@ class HardEnd:
 
     def __init__(self) -> None:
         self._times: SimpleQueue[tuple[float, int]] = SimpleQueue()  # which a signal handler may put into
-        threading.Thread(target=self._watch, name="lihil hard end", daemon=True).start()
+        self._thread = threading.Thread(target=self._watch, name="lihil hard end", daemon=True)
+        self._thread.start()
 
     def within(self, seconds: float, code: int) -> None:
         """Leave with exit code `code` that many seconds from now; the last call counts."""
         self._times.put((time.monotonic() + seconds, code))
+
+    def wait(self) -> None:
+        """Do nothing any more."""
+        self._thread.join()
 
     def _watch(self) -> None:
         end, code = self._times.get()
