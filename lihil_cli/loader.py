@@ -3,19 +3,17 @@
 Only the project root (and its `src/`) joins sys.path; no other folder is searched, let alone imported from.
 """
 
-import difflib
 import importlib
-import inspect
 import linecache
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, TypeAlias
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 
 # As in lihil.asgi; spelled here so that a command which only looks for the app need not import the framework.
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
@@ -24,8 +22,7 @@ MAX_LINES = 12
 _MAX_WIDTH = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """Which attribute of which module is the app, and below which folder the module lies. Can be pickled."""
 
     module: str
@@ -125,6 +122,8 @@ def _absent_module(target: Target, name: str) -> CliError:
     path = name.replace(".", "/")
     looked = ", ".join(str(folder / f"{path}.py") for folder in target.search)
     known = {file.stem for folder in target.search for file in folder.glob("*.py")}
+    import difflib  # for a mistake only
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}:{target.attribute}?" if near else ""
     return CliError(f"no module named {name!r}: looked for {looked}", hint=hint)
@@ -137,8 +136,10 @@ def _attribute(owner: object, name: str, *, path: str) -> object:
     except AttributeError:
         pass
     public = [entry for entry in dir(owner) if not entry.startswith("_")]
+    import difflib
+
     near = difflib.get_close_matches(name, public, n=3)
-    if not near and inspect.ismodule(owner):
+    if not near and isinstance(owner, ModuleType):
         near = [entry for entry in public if _is_application(getattr(owner, entry))][:3]
     place = getattr(owner, "__file__", None) or path[:-1]  # a package that is only a folder has no file
     hint = f"did you mean {' or '.join(path + entry for entry in near)}?" if near else ""
@@ -148,13 +149,13 @@ def _attribute(owner: object, name: str, *, path: str) -> object:
 def _check_callable(app: object, target: Target) -> None:
     if _is_application(app):
         return
-    if inspect.isclass(app):
+    if isinstance(app, type):
         hint = f"name an instance: app = {app.__name__}() and {target.module}:app"
         raise CliError(f"{target} is the class {app.__name__}, not an ASGI application", hint=hint)
     if callable(app) and _takes(app, 0):
         hint = f"a function that makes the app? Write app = {target.attribute}() and name {target.module}:app"
         raise CliError(f"{target} is a function without parameters, not an ASGI application", hint=hint)
-    kind = "a module" if inspect.ismodule(app) else "None" if app is None else f"of type {type(app).__name__}"
+    kind = "a module" if isinstance(app, ModuleType) else "None" if app is None else f"of type {type(app).__name__}"
     raise CliError(
         f"{target} is {kind}, not an ASGI application",
         hint="an ASGI application is called with (scope, receive, send), such as lihil.Lihil()",
@@ -162,11 +163,13 @@ def _check_callable(app: object, target: Target) -> None:
 
 
 def _is_application(value: object) -> bool:
-    return callable(value) and not inspect.isclass(value) and _takes(value, 3)
+    return callable(value) and not isinstance(value, type) and _takes(value, 3)
 
 
 def _takes(function: Callable[..., object], count: int) -> bool:
     """Whether `function` can be called with `count` positional arguments; compiled code that cannot say so, can."""
+    import inspect  # where an app is loaded, not where it is looked for
+
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

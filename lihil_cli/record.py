@@ -19,6 +19,7 @@ class Record:
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()  # that of Generic, where it is one
         cls.__match_args__ = (*cls.__match_args__, *cls.__annotations__)  # type: ignore[misc]
         cls.__init__ = Record.__init__  # type: ignore[method-assign] # not the one of the record it is made from
 

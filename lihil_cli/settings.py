@@ -3,11 +3,9 @@
 A flag wins, else `LIHIL_*` in the environment, else that in the env file, else `[tool.lihil]`, else the default.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from lihil_cli.envfile import read_env_files
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.keys import KEYS, LOG_LEVELS, Key, as_held
+from lihil_cli.record import Record
 
 __all__ = ["LOG_LEVELS", "Rank", "Setting", "Settings", "find_project_file", "resolve_settings"]
 
@@ -33,17 +32,22 @@ class Rank(IntEnum):
     DEFAULT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Setting(Generic[T]):
+class Setting(Record, Generic[T]):
     """One resolved value and where it was set: `--port`, `LIHIL_PORT`, the path of a file, or `default`."""
 
     value: T
     source: str
-    rank: Rank = field(default=Rank.DEFAULT, compare=False)
+    rank: Rank = Rank.DEFAULT
+
+    def __eq__(self, other: object) -> bool:
+        """The source says it all, rank or no rank."""
+        return isinstance(other, Setting) and (self.value, self.source) == (other.value, other.source)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.source))
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record):
     """What `lihil run` and `lihil routes` go by. `root` is the folder of pyproject.toml, else the working folder."""
 
     root: Path
@@ -71,7 +75,7 @@ class Settings:
 
     def listed(self) -> list[tuple[str, object, str]]:
         """Every key with its value, as JSON can hold it, and its source; what is secret is not among the values."""
-        rows = [(each.name, getattr(self, each.name)) for each in fields(self) if each.name in KEYS]
+        rows = [(name, setting) for name, setting in vars(self).items() if name in KEYS]
         return [(name, _shown(KEYS[name], setting.value), setting.source) for name, setting in rows]
 
 
@@ -85,9 +89,9 @@ def resolve_settings(
     """
     here = (start or Path.cwd()).resolve()
     file = find_project_file(here)
-    sources = _Sources(flags or {}, environ, here, _read_table(file) if file else {}, file)
+    sources = _Sources(flags or {}, environ, here, _read_table(file) if file else {}, file, {})
     found: Setting[Any] = sources.settle("env_file")
-    sources.variables = read_env_files(found.value)
+    sources = sources.but(variables=read_env_files(found.value))
     settled: dict[str, Setting[Any]] = {key: sources.settle(key) for key in KEYS}
     return Settings(root=file.parent if file else here, **{**settled, "env_file": found})
 
@@ -102,8 +106,7 @@ def find_project_file(start: Path) -> Path | None:
     return None
 
 
-@dataclass(slots=True)
-class _Sources:
+class _Sources(Record):
     """All the places in which a key may be set."""
 
     flags: Mapping[str, object]
@@ -111,7 +114,7 @@ class _Sources:
     here: Path
     table: Mapping[str, object]
     project: Path | None
-    variables: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    variables: Mapping[str, tuple[str, Path]]
 
     def settle(self, key: str) -> Setting[Any]:
         law, variable = KEYS[key], f"LIHIL_{key.upper()}"
@@ -161,6 +164,8 @@ def _read_table(file: Path) -> Mapping[str, object]:
 
 
 def _unknown_key(file: Path, key: str) -> CliError:
+    import difflib  # for a mistake only
+
     near = difflib.get_close_matches(key.replace("-", "_"), KEYS, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(KEYS)}"
     return CliError(f"{file}: {TABLE} has no key {key!r}; {hint}", code=ExitCode.USAGE)

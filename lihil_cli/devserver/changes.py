@@ -4,9 +4,10 @@ Nothing here reads a file: contents come in through a function that is handed in
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from os.path import basename, dirname, splitext
 from typing import Final, TypeAlias
+
+from lihil_cli.record import Record
 
 QUIET_S: Final = 0.01
 """An editor's save is over after this much silence."""
@@ -76,8 +77,7 @@ class Burst:
         return paths
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Record):
     """What is to be loaded again: these files; `is_fresh` when nothing may be inherited by who loads them."""
 
     files: tuple[str, ...]

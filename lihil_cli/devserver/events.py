@@ -1,12 +1,12 @@
 """What the dev server's state machine is told, and what it answers: plain records, nothing else."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from lihil_cli.record import Record
 
-@dataclass(frozen=True, slots=True)
-class Change:
+
+class Change(Record):
     """Why code is loaded: these files, saved at the time `at`; `fresh` asks for a process that inherits nothing."""
 
     files: tuple[str, ...] = ()
@@ -14,8 +14,7 @@ class Change:
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record):
     """Why code cannot be served, in at most 12 lines; `is_exclusive` when the old lifespan may be in its way."""
 
     summary: str
@@ -26,80 +25,69 @@ class Failure:
 # Events
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Record):
     """There is new code."""
 
     change: Change
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Record):
     """The worker has loaded the code and started its lifespan; it accepts nothing yet."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Record):
     """The worker cannot serve the code."""
 
     worker: int
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Record):
     """The worker accepts no more connections."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Accepting:
+class Accepting(Record):
     """The worker accepts connections."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Suspended:
+class Suspended(Record):
     """The worker has closed its door and its connections, and has shut its lifespan down."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Record):
     """The process has ended; `how` in words."""
 
     worker: int
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unfit:
+class Unfit(Record):
     """The worker says nothing about the code: it never began, or had loaded ahead what should have waited for it."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpareOutdated:
+class SpareOutdated(Record):
     """The spare lacks what one made now would have; `keeps_spare` says whether there is to be one from now on."""
 
     keeps_spare: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Record):
     """The server is to end with this exit code; asked for twice, at once."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
+class TimePassed(Record):
     """`Machine.deadline` may have come."""
 
 
@@ -110,16 +98,14 @@ Event: TypeAlias = (
 # Actions
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Record):
     """Start a process for this worker; `fresh` lets it inherit nothing."""
 
     worker: int
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Record):
     """Send the worker this word."""
 
     worker: int
@@ -137,23 +123,20 @@ class Word(Enum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(Record):
     """End the process at once."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShowServed:
+class ShowServed(Record):
     """New code is served; `change` is what was changed, None when a worker that died was replaced."""
 
     generation: int
     change: Change | None
 
 
-@dataclass(frozen=True, slots=True)
-class ShowFailure:
+class ShowFailure(Record):
     """The newest code cannot be served; `serving` is the generation that still is, None when there is none."""
 
     failure: Failure
@@ -161,8 +144,7 @@ class ShowFailure:
     serving: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ShowLoss:
+class ShowLoss(Record):
     """A worker that served has ended, `how` in words; `is_replaced` unless it did so too often."""
 
     worker: int
@@ -170,8 +152,7 @@ class ShowLoss:
     is_replaced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Record):
     """Everything has ended; nothing follows."""
 
     code: int

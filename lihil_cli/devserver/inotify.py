@@ -8,7 +8,8 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from lihil_cli.record import Record
 
 _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x8, 0x40, 0x80, 0x100, 0x200
 _OVERFLOW, _IGNORED, _ONLY_FOLDERS, _IS_FOLDER = 0x4000, 0x8000, 0x1000000, 0x40000000
@@ -17,8 +18,7 @@ _HEAD = struct.Struct("iIII")
 _CHUNK_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Record):
     """What happened to `path`: it is `gone`, or it was written, made or moved there; for a folder, as a whole."""
 
     path: str

@@ -10,27 +10,29 @@ import sys
 import sysconfig
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lihil_cli.devfile import FOLDER, write_private
 from lihil_cli.loader import Target
+from lihil_cli.record import Record
 
 NAME = "packages.json"
 _IMPORTS = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([^#\n]*)", re.MULTILINE)
 _WORDS = re.compile(rb"\w+")
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Record):
     """Modules in the order in which they were loaded, and the app's setting that has to come behind (see Variables).
 
     `named` are the packages that the app imports by itself, each with one of its files that does so.
     """
 
     packages: list[str]
-    setting: str = ""
-    named: dict[str, str] = field(default_factory=dict)
+    setting: str
+    named: dict[str, str]
+
+
+NOTHING = Memory([], "", {})
 
 
 def read_memory(target: Target) -> Memory | None:
@@ -46,7 +48,7 @@ def read_memory(target: Target) -> Memory | None:
 def write_memory(target: Target, memory: Memory) -> None:
     """Keep it for the next run; a folder that cannot be written has no memory."""
     with suppress(OSError):
-        write_private(target.root, NAME, json.dumps({"of": _key(target), **asdict(memory)}))
+        write_private(target.root, NAME, json.dumps({"of": _key(target), **vars(memory)}))
 
 
 def forget_memory(target: Target) -> None:

@@ -1,8 +1,9 @@
 """Where new workers come from, decided from what is known about the machine and the app."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from lihil_cli.record import Record
 
 
 class Mode(Enum):
@@ -34,8 +35,7 @@ _COLD_VARIABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """A mode, and why it is that one; `is_forced` when the user said so, and nothing that is learned changes it."""
 
     mode: Mode

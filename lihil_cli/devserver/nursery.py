@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
-from lihil_cli.devserver.memory import Memory, find_named, forget_memory, read_memory, write_memory
+from lihil_cli.devserver.memory import NOTHING, Memory, find_named, forget_memory, read_memory, write_memory
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
@@ -24,7 +24,7 @@ class Nursery:
         self.mode = mode
         self.packages: dict[str, None] = {}
         self.setting = ""
-        self._memory = Memory([])  # what this zygote has loaded
+        self._memory = NOTHING  # what this zygote has loaded
         self._kept = self._memory  # what the file says
         self._files: Collection[str] = ()
         self._listener = listener
@@ -170,7 +170,7 @@ class Nursery:
             link.close()
         self._forked.clear()
         self.packages.clear()
-        self._memory = Memory([])
+        self._memory = NOTHING
 
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:

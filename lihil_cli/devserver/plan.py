@@ -1,18 +1,17 @@
 """What every process of the dev server is told when it starts."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lihil_cli.console import colour_allowed
 from lihil_cli.devserver.messages import Message
 from lihil_cli.loader import Target, find_target
+from lihil_cli.record import Record
 from lihil_cli.settings import Rank, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class DevPlan:
+class DevPlan(Record):
     """How to serve one app while it is being written; plain values, so that every process can be sent it.
 
     `token` opens `/_lihil/`, `argv` is the command line's, `certificate` the files of chain and key and the password.
@@ -31,7 +30,7 @@ class DevPlan:
 
     def to_message(self) -> Message:
         """As plain values for a process that has inherited nothing."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        values: dict[str, Any] = dict(vars(self))
         target = {"module": self.target.module, "attribute": self.target.attribute, "root": str(self.target.root)}
         return {**values, "target": target}
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
@@ -60,22 +59,22 @@ def serve_following(
         return ExitCode(supervisor.run())
 
 
-@dataclass(slots=True)
 class _Known:
     """A worker's link, and what is known of it."""
 
-    link: Link
-    loaded_at: float = 0.0
-    routes: list[tuple[str, str]] | None = None
-    has_hung_up: bool = False
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.loaded_at = 0.0
+        self.routes: list[tuple[str, str]] | None = None
+        self.has_hung_up = False
 
 
-@dataclass(slots=True)
 class _Bell:
     """Signals, brought to the selector."""
 
-    near: socket.socket
-    rung: list[int] = field(default_factory=list)
+    def __init__(self, near: socket.socket) -> None:
+        self.near = near
+        self.rung: list[int] = []
 
     def note(self, signum: int, frame: FrameType | None) -> None:
         self.rung.append(signum)

@@ -1,6 +1,5 @@
 """What becomes of the settings when a pool reads them again: which count from then on, and what is said about it."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 from lihil_cli.settings import Setting, Settings
@@ -25,4 +24,4 @@ def reread(before: Settings, now: Settings) -> tuple[Settings, list[str]]:
             lines.append(f"note: {name} stays {former[name]}; {as_text(value)} ({source}) takes a new start")
         else:
             lines.append(f"{name} is {as_text(value)} from now on ({source}), and was {former[name]}")
-    return replace(now, **kept), lines
+    return now.but(**kept), lines

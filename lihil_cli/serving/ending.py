@@ -15,7 +15,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Final, NoReturn, TypeAlias
 
@@ -102,6 +101,8 @@ def interrupts_held() -> Iterator[None]:
         yield
         return
     # Its own start, which the first worker's would bring about, lets SIGINT through again when it is done.
+    from multiprocessing import resource_tracker
+
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

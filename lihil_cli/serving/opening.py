@@ -3,18 +3,17 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.record import Record
 from lihil_cli.serving.inherited import adopt_listener
 from lihil_cli.serving.listener import open_listener
 from lihil_cli.serving.unix_socket import unix_listener
 from lihil_cli.settings import Rank, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Record):
     """Where an open listener can be reached: `path` is a Unix socket's, and None where `host` and `port` count."""
 
     host: str

@@ -4,17 +4,16 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lihil_cli.console import colour_allowed, escape_terminal
 from lihil_cli.devfile import DevFile, remove_dev_file, write_dev_file
+from lihil_cli.record import Record
 from lihil_cli.serving.hard_end import in_any_case
 from lihil_cli.serving.listener import dial_host, is_loopback, join_address
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Record):
     """Where a server listens and what it serves, for the banner and for dev.json. `uds` stands for host and port."""
 
     app: str

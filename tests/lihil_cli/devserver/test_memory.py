@@ -1,6 +1,5 @@
 import json
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def test_another_app_another_path_and_other_packages_have_another_memory(
     target: Target, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_memory(target, memory)
-    assert read_memory(replace(target, attribute="other")) is None
+    assert read_memory(target.but(attribute="other")) is None
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     assert read_memory(target) is None
 
