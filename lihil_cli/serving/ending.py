@@ -12,9 +12,11 @@ passes an order on, and what that means depends on the stage:
 import atexit
 import os
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn, TypeAlias
 
@@ -39,6 +41,7 @@ class Orders:
         self._take: Take = self._leave
         self._is_leaving = False
         self._handlers: dict[int, Handler] = {}
+        self._bell: socket.socket | None = None
 
     def hear(self, handlers: Mapping[int, Handler]) -> None:
         """Set these handlers for signals, which are to give orders."""
@@ -47,8 +50,41 @@ class Orders:
 
     def hear_again(self) -> None:
         """Set them once more, where code of the app's has had the opportunity to set its own."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        for number in self._handlers:
+            signal.signal(number, self._heed)
+
+    def hear_beside(self) -> None:
+        """From now on, with the event loop running, hear signals in a thread.
+
+        The main thread does not notice one that comes when it is just about to block in a call; a byte in a socket is
+        noticed always. For the main thread; where code of the app's takes that away, the handlers still serve.
+        """
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        self._bell = far
+        loop = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, args=(near, loop), daemon=True).start()
+
+    def _listen(self, near: socket.socket, loop: int) -> None:
+        while numbers := near.recv(64):
+            for number in numbers:
+                if number in self._handlers:
+                    self._handlers[number](number, None)
+            with suppress(OSError):  # the loop has handlers of the app's
+                os.write(loop, numbers)
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_heard_beside():
+            self._handlers[number](number, frame)
+
+    def _is_heard_beside(self) -> bool:
+        if self._bell is None:
+            return False
+        ours = self._bell.fileno()
+        now = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)  # the one way to learn whose it is
+        if now != ours:
+            signal.set_wakeup_fd(now)
+        return now == ours
 
     def give(self, order: Order, code: ExitCode = ExitCode.OK) -> None:
         """End in this way, and with this exit code if it is the first order."""

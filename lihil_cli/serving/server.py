@@ -55,6 +55,7 @@ class _Server(Server):
         self.code = ExitCode.OK
         self._on_ready = on_ready
         self._orders = orders
+        self._orders = orders
         self._hard_end = orders.hard_end
         self._is_hurried = False
         self._end_at = 0.0
@@ -68,6 +69,7 @@ class _Server(Server):
 
     async def main_loop(self) -> None:
         # Not at the end of startup(): a signal that came right after it would end uvicorn without the app's shutdown.
+        self._orders.hear_beside()
         self._on_ready()
         await super().main_loop()
 
