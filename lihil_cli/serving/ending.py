@@ -97,8 +97,9 @@ class Orders:
             self.hard_end.wait()
 
     def _leave(self, order: Order, code: ExitCode) -> None:
-        self._is_leaving = True
-        self.hard_end.within(0, code)
+        if not self._is_leaving:
+            self._is_leaving = True
+            self.hard_end.within(0, code)
 
 
 def heed_signals(orders: Orders) -> None:

@@ -116,7 +116,7 @@ class Terminal:
         self.stack.callback(server.wait, 30)
         self.stack.callback(server.terminate)
         deadline = time.monotonic() + 60
-        while not (self.folder / ".lihil" / "dev.json").exists():
+        while not (self.folder / ".lihil" / "schema.json").exists():  # which is written behind dev.json
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
