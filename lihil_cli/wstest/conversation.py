@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
@@ -58,7 +59,7 @@ class Conversation:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
         self._tasks = Tasks(self._ended)
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick)
         self._wants_more = False
         self._connection: Connection | None = None
         piping = settings.piping
@@ -103,7 +104,7 @@ class Conversation:
         if settings.handshake.tls.insecure and settings.target.is_secure:
             self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
         opening = self._loop.create_task(open_connection(settings.target, settings.handshake, self._screen.print_note))
-        self._arm()
+        self._alarm.set(self._session.wake_at)
         waited: set[asyncio.Future[Any]] = {opening, self._ended}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not self._ended.done():
@@ -220,20 +221,10 @@ class Conversation:
     def _feed(self, event: Event) -> None:
         for action in self._session.handle(event, self._loop.time()):
             self._perform(action)
-        self._arm()
+        self._alarm.set(self._session.wake_at)
         self._ask_for_more()
 
-    def _arm(self) -> None:
-        """See to it that a Tick comes when the session wants one; one that comes too early does no harm."""
-        wake_at = self._session.wake_at
-        if wake_at is None or (self._timer is not None and self._timer.when() <= wake_at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(wake_at, self._tick)
-
     def _tick(self) -> None:
-        self._timer = None
         self._feed(Tick(0.0 if self._connection is None else self._connection.heard_at))
 
     # Actions out

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lihil_cli.errors import ExitCode
+from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.repl.connections import Connections
 from lihil_cli.wstest.repl.desk import Setup
@@ -105,7 +106,7 @@ class _Shell:
         self._tasks = Tasks(self._ended)
         self._connections = Connections(visit, self._repl.desk.current, self._feed, self._tasks)
         self._acts = self._what_acts()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick)
         self._refreshing: asyncio.TimerHandle | None = None
         self._keyboard: Keyboard | None = None
         self._typing: asyncio.Task[None] | None = None
@@ -123,7 +124,7 @@ class _Shell:
             try:
                 self._warn()
                 self._do(self._repl.begin())
-                self._arm()
+                self._alarm.set(self._repl.wake_at)
                 self._tasks.start(self._watch())
                 return await self._ended
             finally:
@@ -153,7 +154,7 @@ class _Shell:
         if self._ended.done():
             return
         self._do(self._repl.handle(event, self._loop.time()))
-        self._arm()
+        self._alarm.set(self._repl.wake_at)
         if isinstance(event, Opened | Failed) and self._typing is None and not self._ended.done():
             self._typing = self._tasks.start(self._type())
         if self._refreshing is None and self._keyboard is not None:
@@ -164,17 +165,7 @@ class _Shell:
         if self._keyboard is not None:
             self._keyboard.refresh()
 
-    def _arm(self) -> None:
-        """See to it that a Tick comes when one is wanted; one that comes too early does no harm."""
-        wake_at = self._repl.wake_at
-        if wake_at is None or (self._timer is not None and self._timer.when() <= wake_at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(wake_at, self._tick)
-
     def _tick(self) -> None:
-        self._timer = None
         self._feed(Tick())
 
     async def _type(self) -> None:

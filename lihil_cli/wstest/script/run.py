@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeAlias
 
+from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, RefusedError, Response
 from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.script.occurrences import (
@@ -66,7 +67,7 @@ class Run:
         self._readers = Tasks(self._ended)
         self._tasks = Tasks(self._ended)
         self._moved = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick)
 
     async def hold(self) -> Ending:
         """Run the script to its end, and leave no connection behind."""
@@ -89,13 +90,10 @@ class Run:
         self._moved.set()
         if self.verdict.ending is not None and not self._ended.done():
             self._ended.set_result(self.verdict.ending)
-        self._arm()
+        self._alarm.set(self.verdict.wake_at)
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        wake_at = self.verdict.wake_at
-        self._timer = None if wake_at is None else self._loop.call_at(wake_at, self._feed, Tick())
+    def _tick(self) -> None:
+        self._feed(Tick())
 
     async def _read(self, client: str, connection: Connection) -> None:
         while True:
@@ -158,8 +156,7 @@ class Run:
         await self._readers.wait(CLOSE_WAIT_S)
 
     async def _tear_down(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.stop()
         await asyncio.gather(self._tasks.cancel(), self._readers.cancel())
         await asyncio.gather(*(connection.drop() for connection in self._opened))
 
