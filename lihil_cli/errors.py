@@ -19,6 +19,11 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+def how_it_ended(code: int) -> str:
+    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+
 class CliError(Exception):
     """A mistake the user can mend: shown as `error: MESSAGE` and, on a second line, `hint: HINT`. No traceback."""
 

@@ -11,6 +11,7 @@ from lihil_cli.devserver.memory import NOTHING, Memory, find_named, forget_memor
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
 from lihil_cli.devserver.plan import DevPlan
+from lihil_cli.errors import how_it_ended
 
 
 class Nursery:
@@ -126,7 +127,7 @@ class Nursery:
             elif "learned" in message:
                 self._keep(message["learned"])
             elif "ended" in message:
-                message["how"] = message.get("how") or ending(message["code"])
+                message["how"] = message.get("how") or how_it_ended(message["code"])
         return messages
 
     def reap(self) -> list[Message]:
@@ -134,7 +135,7 @@ class Nursery:
         if self._zygote is not None:
             self._zygote.poll()
         ended = {worker: process.poll() for worker, process in self._processes.items()}
-        return [{"ended": worker, "how": ending(code)} for worker, code in ended.items() if code is not None]
+        return [{"ended": worker, "how": how_it_ended(code)} for worker, code in ended.items() if code is not None]
 
     def has_reaper(self, worker: int) -> bool:
         """Whether the end of this worker will be told by somebody else than its link."""
@@ -175,8 +176,3 @@ class Nursery:
     def _tell_zygote(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.zygote_link is not None:
             self.zygote_link.send(message, descriptors)
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words, from its exit code (negative: the number of a signal)."""
-    return f"by signal {-code}" if code < 0 else f"with exit code {code}"

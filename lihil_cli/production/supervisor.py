@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from lihil_cli.errors import ExitCode
+from lihil_cli.errors import ExitCode, how_it_ended
 from lihil_cli.production.events import (
     Action,
     Alive,
@@ -177,7 +177,7 @@ class Supervisor:
         return actions
 
     def _take_ended(self, ended: Ended, now: float) -> list[Action]:
-        pid, how = ended.pid, ended.how
+        pid, how = ended.pid, how_it_ended(ended.code)
         worker = self._workers.pop(pid, None)
         index = next((i for i, place in enumerate(self._places) if pid in {place.main, place.next}), None)
         if worker is None or index is None or self._is_ending:

@@ -1,6 +1,6 @@
 import pytest
 
-from lihil_cli.errors import CliError, ExitCode, Terminated
+from lihil_cli.errors import CliError, ExitCode, Terminated, how_it_ended
 
 
 def test_an_error_without_a_hint_is_one_line() -> None:
@@ -27,3 +27,8 @@ def test_code_that_catches_every_ordinary_exception_does_not_swallow_a_terminati
 )
 def test_exit_codes_are_a_promise_to_scripts(name: str, code: int) -> None:
     assert ExitCode[name] == code
+
+
+@pytest.mark.parametrize(("code", "words"), [(0, "with exit code 0"), (9, "with exit code 9"), (-9, "by signal 9")])
+def test_how_a_process_ended_is_said_in_words(code: int, words: str) -> None:
+    assert how_it_ended(code) == words

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lihil_cli.errors import how_it_ended
 from lihil_cli.production.events import (
     Alive,
     Ask,
@@ -56,7 +57,7 @@ def test_a_first_worker_that_hangs_is_killed_and_the_pool_ends() -> None:
 def test_a_first_worker_that_ends_without_a_word_is_told_of(code: int) -> None:
     world = World()
     world.ended(1, code=code)
-    assert world.said == [f"worker 1 ended {Ended(1, code).how} before it served"]
+    assert world.said == [f"worker 1 ended {how_it_ended(code)} before it served"]
     assert world.finished == [Finish(failed=True)]
 
 

@@ -1,7 +1,5 @@
 """The pool's decisions, whatever order things happen in."""
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,7 +71,7 @@ def happen(world: World, name: str, value: float) -> None:
         case "wait":
             world.wait(value)
         case "restart":
-            world.handle(Restart(replace(world.limits, workers=int(value))))
+            world.handle(Restart(world.limits.but(workers=int(value))))
         case "alive":
             for pid in world.alive:
                 world.handle(Alive(pid))
