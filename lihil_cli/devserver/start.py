@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 from lihil_cli.devserver.desk import Desk
@@ -30,6 +31,7 @@ def serve_code_that_changes(settings: Settings, flags: Mapping[str, object]) -> 
     heed_signals(Orders())
     if sys.platform == "win32":
         raise CliError("--reload is not there on Windows yet", hint="run it in WSL, or with --no-reload")
+    here = Path.cwd()  # which may have been removed when the settings are read again
     target = plan_for(settings, "").target
     with open_address(settings) as (listener, address):
         tls = settings.tls_cert.value is not None
@@ -40,7 +42,7 @@ def serve_code_that_changes(settings: Settings, flags: Mapping[str, object]) -> 
         with traces(place) as left:
 
             def refresh() -> DevPlan:
-                return plan_for(resolve_settings(flags, start=settings.root), left.token)
+                return plan_for(resolve_settings(flags, start=here), left.token)
 
             desk = Desk(place, left, has_keys=has_keyboard())
             return serve_following(plan_for(settings, left.token), listener, desk, choice, refresh)
