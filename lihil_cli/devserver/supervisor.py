@@ -435,7 +435,7 @@ class _Supervisor:
 
 
 def _give_back_memory() -> None:
-    """glibc keeps what the command line was read with until it is asked for it, see malloc_trim(3)."""
+    """glibc keeps what the start took until it is asked for it, see malloc_trim(3)."""
     import ctypes
 
     with suppress(OSError, AttributeError, TypeError):
