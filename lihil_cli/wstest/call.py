@@ -9,6 +9,7 @@ from lihil_cli.wstest.app import hold_conversation
 from lihil_cli.wstest.network.handshake import Handshake, Tls
 from lihil_cli.wstest.pattern import Pattern, parse_pattern
 from lihil_cli.wstest.place.locate import Place, locate
+from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.settings import Form, Options, Piping, Settings
 from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
@@ -92,6 +93,7 @@ def carry_out(given: Given, folder: Path) -> int:
     is_script = (given.target or "").endswith(SCRIPT_SUFFIX)
     extras = parse_items(() if is_script else given.items or ())
     handshake = _handshake_of(given, extras.headers)
+    handshake = handshake.but(headers=fill_headers(handshake.headers, folder))
     asked = Place(given.app, given.url, given.port, given.uds)
     if is_script:
         return _play(given, handshake, asked, folder)

@@ -70,7 +70,13 @@ Force: TypeAlias = Annotated[bool, _flag("--force", group=_PLACE, text="Send wha
 
 Header: TypeAlias = Annotated[
     list[str] | None,
-    _text("--header", "-H", group=_HANDSHAKE, metavar="'K: V'", text="Add a header; repeatable."),
+    _text(
+        "--header",
+        "-H",
+        group=_HANDSHAKE,
+        metavar="'K: V'",
+        text="Add a header; repeatable. ${NAME} in it is from the environment or .env.",
+    ),
 ]
 Cookie: TypeAlias = Annotated[
     list[str] | None, _text("--cookie", "-b", group=_HANDSHAKE, metavar="K=V", text="Send a cookie; repeatable.")
