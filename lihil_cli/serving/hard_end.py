@@ -39,7 +39,7 @@ class HardEnd:
         self._thread.start()
 
     def within(self, seconds: float, code: int) -> None:
-        """Leave with exit code `code` that many seconds from now; the last call counts."""
+        """Leave with exit code `code` that many seconds from now; the last call counts, but for one made too late."""
         self._times.put((time.monotonic() + seconds, code))
 
     def wait(self) -> None:
@@ -48,11 +48,10 @@ class HardEnd:
 
     def _watch(self) -> None:
         end, code = self._times.get()
-        while True:
-            try:
-                end, code = self._times.get(timeout=max(end - time.monotonic(), 0))
-            except Empty:
-                break
+        # A time that has come is not put off: a second Ctrl-C may fall just before the main thread grants more of it.
+        while (left_s := end - time.monotonic()) > 0:
+            with suppress(Empty):
+                end, code = self._times.get(timeout=left_s)
         try:
             acting = threading.Thread(target=_do_last_acts, daemon=True)
             acting.start()

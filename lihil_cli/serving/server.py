@@ -55,7 +55,6 @@ class _Server(Server):
         self.code = ExitCode.OK
         self._on_ready = on_ready
         self._orders = orders
-        self._orders = orders
         self._hard_end = orders.hard_end
         self._is_hurried = False
         self._end_at = 0.0

@@ -37,3 +37,14 @@ end.within(0, 7)
 threading.Event().wait()
 """)
     assert code == 7
+
+
+def test_a_time_that_has_come_is_not_put_off() -> None:
+    """Else a second Ctrl-C just before the main thread grants its lifespan more time would be lost."""
+    code, _ = run("""
+sys.setswitchinterval(60)  # so that the other thread sees both at once
+end.within(0, 7)
+end.within(3600, 5)
+threading.Event().wait(20)
+""")
+    assert code == 7
