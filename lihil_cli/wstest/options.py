@@ -56,6 +56,7 @@ Port: TypeAlias = Annotated[
     typer.Option(
         "--port",
         "-p",
+        metavar="PORT",
         min=1,
         max=65535,
         help="The server's port on this machine.",
@@ -161,7 +162,14 @@ Speed: TypeAlias = Annotated[
 
 Count: TypeAlias = Annotated[
     int | None,
-    typer.Option("-n", min=1, help="Leave after this many messages.", show_default=False, rich_help_panel=_STOPPING),
+    typer.Option(
+        "-n",
+        metavar="N",
+        min=1,
+        help="Leave after this many messages.",
+        show_default=False,
+        rich_help_panel=_STOPPING,
+    ),
 ]
 Until: TypeAlias = Annotated[
     str | None,
