@@ -22,7 +22,8 @@ from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
 from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
-from lihil_cli.devserver.state import Machine, Situation
+from lihil_cli.devserver.situation import Situation
+from lihil_cli.devserver.state import Machine
 from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.serving.report import say
