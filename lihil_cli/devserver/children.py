@@ -50,7 +50,7 @@ def start_child(module: str) -> tuple[Child, socket.socket]:
     """Run `main(descriptor)` of a module of this room in a new process; returns it and our end of its link.
 
     Its search path is ours without the folder of the script that runs here: never the working folder, where a file of
-    the user's could stand in the way of an import.
+    the user's could stand in the way of an import. Raises OSError.
     """
     path = [entry for entry in (sys.path if sys.flags.safe_path else sys.path[1:]) if entry]
     path += [] if _HOME in path else [_HOME]
@@ -63,7 +63,11 @@ def start_child(module: str) -> tuple[Child, socket.socket]:
         )
         flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         command = [sys.executable, *flags, "-P", "-c", script]
-        pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=[signal.SIGINT])
+        try:
+            pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=[signal.SIGINT])
+        except OSError:
+            ours.close()
+            raise
     return Child(pid), ours
 
 

@@ -152,6 +152,7 @@ class _Worker:
             messages = self._link.receive()
             if messages is None:
                 return ExitCode.OK
+        self._link.send({"loading": True})
         app = self._load()
         if self._record.is_misled:  # whether it could be loaded or not
             self._link.send({"misled": True})
@@ -235,7 +236,7 @@ class _Worker:
                 await self._end(STOP, STOP_GRACE_S)
                 return True
             case "news":
-                self._dev.news = order["news"]
+                self._dev.news = {**self._dev.news, **order["news"]}
             case "sockets":
                 self._link.send({"sockets": self._open_sockets()})
         return False
@@ -244,6 +245,7 @@ class _Worker:
         await self._service.close()
         self._count_sockets(close)
         await self._service.say_goodbye(close, grace_s=grace_s)
+        self._link.send({"now": "shutting down"})
         await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})

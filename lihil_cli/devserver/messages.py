@@ -6,8 +6,9 @@ Whoever reads the end of the stream knows that the other side has ended, however
 import json
 import os
 import socket
+from array import array
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
@@ -17,10 +18,16 @@ _MAX_DESCRIPTORS = 16
 
 
 class Link:
-    """One end of such a connection. `fileno` makes it fit for a selector."""
+    """One end of such a connection. `fileno` makes it fit for a selector.
 
-    def __init__(self, end: socket.socket) -> None:
+    One that `never_waits` keeps what the peer has no room for, until `send_rest` finds some: a peer that does not read
+    must not hold up whoever has others to care for.
+    """
+
+    def __init__(self, end: socket.socket, *, never_waits: bool = False) -> None:
         self._end = end
+        self._flags = socket.MSG_DONTWAIT if never_waits else 0
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._rest = b""
         self._descriptors: list[int] = []
 
@@ -31,11 +38,30 @@ class Link:
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send one message; a peer that has ended is noticed when its end is read, not here."""
         line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        with suppress(OSError):
-            if descriptors:
-                sent = socket.send_fds(self._end, [line], list(descriptors))
-                line = line[sent:]
-            self._end.sendall(line)
+        self._unsent.append((line, [os.dup(descriptor) for descriptor in descriptors]))
+        self.send_rest()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._unsent)
+
+    def send_rest(self) -> None:
+        """Send what was not sent yet, as far as there is room for it."""
+        while self._unsent:
+            line, descriptors = self._unsent[0]
+            try:
+                sent = self._end.sendmsg([line], _ancillary(descriptors), self._flags)
+            except BlockingIOError:
+                return
+            except OSError:
+                sent = len(line)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if sent < len(line):
+                self._unsent[0] = line[sent:], []
+            else:
+                self._unsent.popleft()
 
     def receive(self) -> list[Message] | None:
         """Wait for news and return every whole message of it; None once the peer has ended."""
@@ -63,6 +89,13 @@ class Link:
 
     def close(self) -> None:
         """Close this end."""
-        for descriptor in self._descriptors:
+        kept = [descriptor for _, descriptors in self._unsent for descriptor in descriptors]
+        self._unsent.clear()
+        for descriptor in [*self._descriptors, *kept]:
             os.close(descriptor)
         self._end.close()
+
+
+def _ancillary(descriptors: Sequence[int]) -> list[tuple[int, int, Any]]:
+    """What carries them, see unix(7); `socket.send_fds` does the same, but takes no notice of its flags."""
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []

@@ -48,7 +48,7 @@ class Nursery:
             self.setting = ""
         if self.mode is not Mode.FORK:
             self._processes[worker], end = start_child("standby")
-            link = Link(end)
+            link = Link(end, never_waits=True)
             packages = [] if self.mode is Mode.COLD else list(self.packages)
             order = {"plan": self.plan.to_message(), "packages": packages, "setting": self.setting}
             link.send(order, [self._listener.fileno()])
@@ -59,7 +59,7 @@ class Nursery:
         with theirs:
             self._forked.add(worker)
             self._tell_zygote({"fork": worker}, [theirs.fileno()])
-        return Link(ours)
+        return Link(ours, never_waits=True)
 
     def change_mode(self, mode: Mode) -> None:
         """Start workers in another way from now on."""
@@ -161,7 +161,7 @@ class Nursery:
     def _start_zygote(self) -> None:
         self._leave_zygote()
         self._zygote, end = take_zygote()
-        self.zygote_link = Link(end)
+        self.zygote_link = Link(end, never_waits=True)
         self._tell_zygote({"plan": self.plan.to_message()}, [self._listener.fileno()])
 
     def _leave_zygote(self) -> None:

@@ -371,7 +371,8 @@ class Machine:
         if self._slow_at is not None and now >= self._slow_at:
             self._slow_at = None
             serving = self.generation if self.situation is Situation.LOADING else None
-            actions.append(ShowWait(WAITS.get(self.situation, "is still loading"), self._change, serving))
+            what = WAITS.get(self.situation)
+            actions.append(ShowWait(what or "is still loading", None if what else self._change, serving))
         if self._held is not None and now >= self._held[0]:
             failure, self._held = self._held[1], None
             actions.append(ShowFailure(failure, self._change, self.generation if self.old is not None else None))

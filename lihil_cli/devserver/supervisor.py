@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lihil_cli.devserver import events
 from lihil_cli.devserver.changes import Burst, Ledger, may_count
+from lihil_cli.devserver.crew import Crew, Member, wait
 from lihil_cli.devserver.desk import Desk
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
@@ -32,6 +33,7 @@ _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
     "closed": events.Closed,
     "accepting": events.Accepting,
     "suspended": events.Suspended,
+    "shutting down": events.ShuttingDown,
 }
 _GRAIN_S = 0.02  # by how much a file's time may lie behind the clock
 
@@ -60,16 +62,6 @@ def serve_following(
         return ExitCode(supervisor.run())
 
 
-class _Known:
-    """A worker's link, and what is known of it."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.loaded_at = 0.0
-        self.routes: list[tuple[str, str]] | None = None
-        self.has_hung_up = False
-
-
 class _Bell:
     """Signals, brought to the selector."""
 
@@ -91,12 +83,13 @@ class _Supervisor:
         self._choice = choice
         self._refresh = refresh
         self._root = str(nursery.plan.target.root)
-        self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD)
+        timeout = nursery.plan.start_timeout_s
+        self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD, start_timeout_s=timeout)
         self._ledger = Ledger()
         self._burst = Burst()
-        self._workers: dict[int, _Known] = {}
         self._code: int | None = None
         self._selector = selectors.DefaultSelector()
+        self._workers = Crew(nursery, self._selector, self._hear)
         self._zygote_link: Link | None = None
         near, self._far_bell = socket.socketpair()
         self._bell = _Bell(near)
@@ -122,19 +115,22 @@ class _Supervisor:
         self._watch_zygote()
         self._step(events.Changed(events.Change(at=time.monotonic())))
         while self._code is None:
-            for key, _ in self._selector.select(self._patience()):
+            for key in wait(self._selector, self._patience()):
                 key.data()
             self._pass_time()
         return self._code
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._machine.deadline, self._burst.deadline) if at is not None]
+        times = [at for at in (self._machine.deadline, self._burst.deadline, self._workers.deadline) if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass_time(self) -> None:
         now = time.monotonic()
         if self._burst.deadline is not None and now >= self._burst.deadline:
             self._judge(now)
+        for worker in self._workers.lost(now):
+            self._nursery.kill(worker)  # whatever it is without a link, it is nobody's
+            self._lose(worker, "")
         if self._machine.deadline is not None and now >= self._machine.deadline:
             self._step(events.TimePassed())
 
@@ -157,9 +153,9 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
-        for worker in list(self._workers):
+        for worker in self._workers:
             self._nursery.kill(worker)
-            self._drop(worker)
+            self._workers.drop(worker)
         self._selector.close()
         self._bell.near.close()
         self._far_bell.close()
@@ -176,6 +172,13 @@ class _Supervisor:
             case events.Kill(worker):
                 if worker in self._workers and not self._nursery.kill(worker):
                     self._lose(worker, "")
+            case events.End(code):
+                self._code = code
+            case _:
+                self._show(action)
+
+    def _show(self, action: events.Action) -> None:
+        match action:
             case events.ShowServed(generation, change):
                 self._show_served(generation, change)
             case events.ShowFailure():
@@ -183,14 +186,19 @@ class _Supervisor:
                 self._send_news()
             case events.ShowLoss():
                 self._desk.show_loss(action)
-            case events.End(code):
-                self._code = code
+            case events.ShowKilled():
+                self._desk.show_killed(action, is_in_debugger=self._are_keys_lent)
+            case events.ShowWait():
+                self._desk.show_wait(action)
 
     def _launch(self, worker: int, *, fresh: bool) -> None:
-        link = self._nursery.launch(worker, fresh=fresh)
+        try:
+            self._workers.launch(worker, fresh=fresh)
+        except OSError as error:  # the interpreter may be about to be installed anew
+            words = f"no process could be started to load the code: {error.filename or 'Python'}: {error.strerror}"
+            self._step(events.Failed(worker, events.Failure(words, f"error: {words}")))
+            self._step(events.Gone(worker, words))
         self._watch_zygote()
-        self._workers[worker] = _Known(link)
-        self._selector.register(link, selectors.EVENT_READ, lambda: self._hear(worker))
 
     def _tell(self, worker: int, word: events.Word) -> None:
         known = self._workers.get(worker)
@@ -203,12 +211,11 @@ class _Supervisor:
             known.loaded_at = time.time()
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows
-            generation = self._machine.generation + (worker == self._machine.next)
-            known.link.send({"word": "news", "news": self._desk.news(generation, self._ledger.files)})
+            self._tell_news(known, self._machine.generation + (worker == self._machine.next))
         known.link.send(message)
 
     def _show_served(self, generation: int, change: events.Change | None) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         routes = known.routes if known is not None else None
         self._desk.show_served(generation, change, time.monotonic(), routes or [], self._choice)
         self._send_news()
@@ -219,27 +226,27 @@ class _Supervisor:
             self._take_keys()
 
     def _send_news(self) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         if known is not None:
-            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation, self._ledger.files)})
+            self._tell_news(known, self._machine.generation)
+
+    def _tell_news(self, known: Member, generation: int) -> None:
+        news = self._desk.news(generation)
+        files = self._desk.followed(self._ledger.files)
+        if files is not known.told_files:  # they may be many
+            known.told_files = news["files"] = files
+        known.link.send({"word": "news", "news": news})
 
     # What workers say
 
     def _hear(self, worker: int) -> None:
-        known = self._workers.get(worker)
-        if known is None or known.has_hung_up:  # gone since the selector looked
-            return
-        messages = known.link.receive()
-        if messages is None:
-            self._selector.unregister(known.link)
-            known.has_hung_up = True
-            if not self._nursery.has_reaper(worker):
-                self._lose(worker, "")
-            return
-        for message in messages:
-            self._take(worker, known, message)
+        for message in self._workers.receive(worker, time.monotonic()):
+            known = self._workers.get(worker)
+            if known is not None:
+                known.has_begun = known.has_begun or "loading" in message
+                self._take(worker, known, message)
 
-    def _take(self, worker: int, known: _Known, message: Message) -> None:
+    def _take(self, worker: int, known: Member, message: Message) -> None:
         match message:
             case {"ready": ready}:
                 known.routes = ready["routes"]
@@ -261,13 +268,14 @@ class _Supervisor:
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
             case {"breakpoint": _}:
+                self._step(events.Paused(worker))
                 self._lend_keys()
             case {"note": note}:
                 say(note)
             case {"sockets": sockets}:
                 self._desk.show_sockets(sockets)
 
-    def _learn_files(self, imports: Message, known: _Known, *, whole: bool) -> None:
+    def _learn_files(self, imports: Message, known: Member, *, whole: bool) -> None:
         self._ledger.learn(
             files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
         )
@@ -299,19 +307,11 @@ class _Supervisor:
         self._step(events.SpareOutdated(keeps_spare=choice.mode is not Mode.COLD))
 
     def _lose(self, worker: int, how: str) -> None:
-        has_begun = self._nursery.has_begun(worker)
-        self._drop(worker)
-        if not has_begun:
+        if worker not in self._workers:
+            return  # it hung up, and was not waited for
+        if not self._workers.drop(worker):
             self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
-
-    def _drop(self, worker: int) -> None:
-        known = self._workers.pop(worker, None)
-        self._nursery.forget(worker)
-        if known is not None:
-            with suppress(KeyError, ValueError):
-                self._selector.unregister(known.link)
-            known.link.close()
 
     # The zygote and processes
 
@@ -338,16 +338,10 @@ class _Supervisor:
                     if choice is not None:
                         self._change_mode(choice)
         self._watch_zygote()
-        for worker in [worker for worker, known in self._workers.items() if known.has_hung_up]:
-            if not self._nursery.has_reaper(worker):
-                self._lose(worker, "")
 
     def _hear_last(self, worker: int) -> None:
         """Its end may be told before its last words are read: why it failed, above all."""
-        while worker in self._workers and not self._workers[worker].has_hung_up:
-            ready, _, _ = select_now(self._workers[worker].link)
-            if not ready:
-                return
+        while self._workers.may_say_more(worker):
             self._hear(worker)
 
     # Signals and keys
@@ -398,7 +392,7 @@ class _Supervisor:
                 self._desk.show_keys()
 
     def _ask_for_sockets(self) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         if known is None:
             self._desk.show_sockets([])
         else:
@@ -441,13 +435,6 @@ def _give_back_memory() -> None:
 
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:
-    """Whether something can be read from a link without waiting."""
-    import select
-
-    return select.select([link], [], [], 0)
 
 
 def loaded_modules() -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -123,6 +124,75 @@ def test_what_only_one_lifespan_can_have_goes_over_to_the_new_one(
     assert get(server.address) == b"v2"  # its lifespan was ended for the attempt, and taken up again
 
 
+BLOCKING = """
+    if scope["path"] == "/block":
+        import time
+        print("blocked", flush=True)
+        time.sleep(3600)
+"""
+
+
+def blocking(version: str) -> str:
+    """An app with a request that keeps the event loop from everything else, and a lifespan that takes leave slowly."""
+    source = BARE_APP.replace("VERSION", version).replace('    if scope["path"] == "/short":', BLOCKING[1:-1], 1)
+    slow = '            if message["type"] == "lifespan.shutdown":\n                await asyncio.sleep(1)\n'
+    slow += '                print("shut down", flush=True)\n'
+    return source.replace(
+        '            await send({"type": message["type"]', slow + '            await send({"type": message["type"]'
+    )
+
+
+def test_a_worker_whose_event_loop_is_blocked_holds_up_neither_the_new_code_nor_ctrl_c(
+    launch: Launch, bare_app: Path
+) -> None:
+    bare_app.write_text(blocking("v1"))
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    with server.connect() as first:
+        first.sendall(b"GET /block HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.wait_for("blocked\n")
+        bare_app.write_text(blocking("v2"))
+        server.wait_for("generation 2\n")
+    assert "the worker did not close its door in time: something blocks its event loop; it was killed\n" in server.said
+    assert get(server.address) == b"v2"
+    with server.connect() as second:
+        second.sendall(b"GET /block HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.wait_for("blocked\n", times=2)
+        server.tell(signal.SIGINT)
+        assert server.ends() == 0
+    assert "the worker did not leave in time: something blocks its event loop; it was killed\n" in server.said
+    assert "shut down" not in server.said
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+def test_a_lifespan_that_takes_leave_slowly_is_waited_for_at_ctrl_c(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text(blocking("v1"))
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    server.wait_for("Ctrl-C stops it")
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert server.said.endswith("shut down\n")
+
+
+def test_an_interpreter_that_is_missing_for_a_while_costs_one_reload(launch: Launch, bare_app: Path) -> None:
+    environment = bare_app.parent / "environment"
+    environment.symlink_to(sys.prefix)
+    python = environment / Path(sys.executable).relative_to(sys.prefix)
+    server = launch("run", "--reload", "--reload-mode", "cold", "--port", "0", python=str(python), is_measured=False)
+    server.wait_for("Ctrl-C stops it")
+    environment.unlink()
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.wait_for(f"no process could be started to load the code: {python}: No such file or directory\n")
+    server.wait_for("generation 1 goes on serving; waiting for a change to try again")
+    assert get(server.address) == b"VERSION"
+    environment.symlink_to(sys.prefix)
+    bare_app.write_text(BARE_APP.replace("VERSION", "v3"))
+    server.wait_for("generation 2\n")
+    assert get(server.address) == b"v3"
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
 def test_a_worker_that_is_killed_is_replaced_and_told_in_one_line(launch: Launch, bare_app: Path) -> None:
     bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
     server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
@@ -146,6 +216,53 @@ def test_a_zygote_that_is_killed_is_missed_by_nobody(launch: Launch, bare_app: P
         bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', f"b'v{number}'"))
         server.wait_for(f"generation {number}\n")
         assert get(server.address) == f"v{number}".encode()
+
+
+BUSY_WHEN_IMPORTED_AGAIN = """
+import pathlib, time
+mark = pathlib.Path(__file__).with_name("mark")
+if mark.exists():
+    print("busy", flush=True)
+    time.sleep(3600)
+mark.touch()
+"""
+
+
+def test_the_end_of_a_worker_is_noticed_while_the_zygote_is_busy(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = tmp_path_factory.mktemp("lib") / "site-packages"
+    site.mkdir()
+    (site / "heavy.py").write_text(BUSY_WHEN_IMPORTED_AGAIN)
+    bare_app.write_text("import os, heavy\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0", PYTHONPATH=path, is_measured=False)
+    server.wait_for("busy\n")
+    os.kill(int(get(server.address)), signal.SIGKILL)
+    server.wait_for("; starting another\n")
+
+
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the children of a process in /proc")
+def test_a_spare_that_died_unseen_is_replaced_by_a_new_process(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', 'f"{os.getppid()} {os.getpid()}".encode()'))
+    server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    zygote, worker = map(int, get(server.address).split())
+    until(lambda: len(children_of(zygote)) == 2)
+    (spare,) = set(children_of(zygote)) - {worker}
+    server.tell(signal.SIGSTOP, group=False)  # it sees all of this at once
+    os.kill(zygote, signal.SIGSTOP)  # which would tell
+    os.kill(spare, signal.SIGKILL)
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.tell(signal.SIGCONT, group=False)
+    server.wait_for("generation 2\n")
+    os.kill(zygote, signal.SIGKILL)
+    assert "error" not in server.said
+    assert get(server.address) == b"v2"
 
 
 @pytest.mark.parametrize("blocking", ["import time; time.sleep(3600)\n", ""])

@@ -365,7 +365,7 @@ def test_a_new_worker_that_does_not_open_is_waited_for_until_there_is_newer_code
     machine = started()
     run(machine, 10.0, NEW, Ready(2), Closed(1))
     words = "is loaded, but something blocks its event loop"
-    assert machine.step(TimePassed(), 10.0 + SLOW_S) == [ShowWait(words, NEW.change, serving=None)]
+    assert machine.step(TimePassed(), 10.0 + SLOW_S) == [ShowWait(words, None, serving=None)]
     assert machine.deadline is None
     for at in (15.0, 15.5):
         machine.step(Changed(Change(("b.py",), at)), at)
@@ -381,7 +381,7 @@ def test_an_old_worker_that_does_not_open_again_is_waited_for_until_there_is_new
     run(machine, 10.0, NEW, Ready(2), Gone(2, "by signal 9"))
     machine.step(TimePassed(), 10.1)
     words = "takes long to serve again what it served before"
-    assert machine.step(TimePassed(), 13.0) == [ShowWait(words, NEW.change, serving=None)]
+    assert machine.step(TimePassed(), 13.0) == [ShowWait(words, None, serving=None)]
     machine.step(Changed(Change(("b.py",), 15.0)), 15.0)
     assert machine.step(TimePassed(), 16.0) == [Kill(1), ShowKilled(1, "serve again", is_deaf=True)]
     assert machine.step(Changed(Change(("c.py",), 16.0)), 16.0) == []
