@@ -358,7 +358,10 @@ class Machine:
         todo = TODO.get(self.situation)
         if todo is not None:
             return self.leaving.kill_late(self.old, todo)
-        words = "the app did not start in time, and its worker was killed"
+        if self.situation is Situation.OPENING:
+            words = "the app was loaded, but something blocked its event loop; its worker was killed"
+        else:
+            words = f"the app did not start within {self._start_timeout_s:g} s (start_timeout); its worker was killed"
         self._overdue = Failure(words, f"error: {words}")
         return self.leaving.kill(self.next)
 

@@ -12,6 +12,7 @@ from lihil_cli.devserver.events import (
     End,
     Event,
     Failed,
+    Failure,
     Gone,
     Kill,
     Launch,
@@ -372,6 +373,11 @@ def test_a_new_worker_that_does_not_open_is_waited_for_until_there_is_newer_code
         assert machine.deadline == 15.0 + HURRY_S
     assert machine.step(TimePassed(), 16.0) == [Kill(2)]
     assert machine.step(Gone(2, "by signal 9"), 16.0) == [Tell(1, Word.OPEN)]
+    failure = Failure(
+        "the app was loaded, but something blocked its event loop; its worker was killed",
+        "error: the app was loaded, but something blocked its event loop; its worker was killed",
+    )
+    assert machine.step(TimePassed(), 16.0) == [ShowFailure(failure, NEW.change, serving=1)]
     assert machine.step(Accepting(1), 16.0) == [Launch(3), Tell(3, Word.LOAD)]
     assert machine.loading == ("main.py", "b.py")
 
@@ -424,7 +430,7 @@ def test_a_start_that_takes_longer_than_it_may_has_failed() -> None:
     assert machine.step(Gone(2, "by signal 9"), 12.0) == [Launch(3)]
     failure = machine.step(TimePassed(), 12.0)[0]
     assert isinstance(failure, ShowFailure)
-    assert failure.failure.text == "error: the app did not start in time, and its worker was killed"
+    assert failure.failure.text == "error: the app did not start within 2 s (start_timeout); its worker was killed"
     assert failure.serving == 1
 
 
