@@ -43,9 +43,8 @@ class Crew:
         """A worker that has not ended, as far as is known."""
         return self._members.get(worker or 0)
 
-    def launch(self, worker: int, *, fresh: bool) -> None:
-        """Start its process. Raises OSError when that cannot be."""
-        link = self._nursery.launch(worker, fresh=fresh)
+    def add(self, worker: int, link: Link) -> None:
+        """A worker that was started."""
         self._members[worker] = Member(link)
         self._selector.register(link, selectors.EVENT_READ, lambda: self._hear(worker))
 

@@ -9,6 +9,7 @@ import socket
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
@@ -21,12 +22,12 @@ class Link:
     """One end of such a connection. `fileno` makes it fit for a selector.
 
     One that `never_waits` keeps what the peer has no room for, until `send_rest` finds some: a peer that does not read
-    must not hold up whoever has others to care for.
+    must not hold up whoever has others to care for. Over any other, every thread may send.
     """
 
     def __init__(self, end: socket.socket, *, never_waits: bool = False) -> None:
         self._end = end
-        self._flags = socket.MSG_DONTWAIT if never_waits else 0
+        self._never_waits = never_waits
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._rest = b""
         self._descriptors: list[int] = []
@@ -38,8 +39,14 @@ class Link:
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send one message; a peer that has ended is noticed when its end is read, not here."""
         line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        self._unsent.append((line, [os.dup(descriptor) for descriptor in descriptors]))
-        self.send_rest()
+        if self._never_waits:
+            self._unsent.append((line, [os.dup(descriptor) for descriptor in descriptors]))
+            self.send_rest()
+            return
+        with suppress(OSError):
+            if descriptors:
+                line = line[self._end.sendmsg([line], _ancillary(descriptors)) :]
+            self._end.sendall(line)
 
     @property
     def is_behind(self) -> bool:
@@ -51,7 +58,7 @@ class Link:
         while self._unsent:
             line, descriptors = self._unsent[0]
             try:
-                sent = self._end.sendmsg([line], _ancillary(descriptors), self._flags)
+                sent = self._end.sendmsg([line], _ancillary(descriptors), socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except OSError:

@@ -193,12 +193,15 @@ class _Supervisor:
 
     def _launch(self, worker: int, *, fresh: bool) -> None:
         try:
-            self._workers.launch(worker, fresh=fresh)
+            link = self._nursery.launch(worker, fresh=fresh)
         except OSError as error:  # the interpreter may be about to be installed anew
+            self._watch_zygote()
             words = f"no process could be started to load the code: {error.filename or 'Python'}: {error.strerror}"
             self._step(events.Failed(worker, events.Failure(words, f"error: {words}")))
             self._step(events.Gone(worker, words))
+            return
         self._watch_zygote()
+        self._workers.add(worker, link)
 
     def _tell(self, worker: int, word: events.Word) -> None:
         known = self._workers.get(worker)

@@ -246,13 +246,18 @@ def children_of(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the children of a process in /proc")
+def sleeps(pid: int) -> bool:
+    """Whether a process is done with all that it was asked for."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what processes do")
 def test_a_spare_that_died_unseen_is_replaced_by_a_new_process(launch: Launch, bare_app: Path) -> None:
     bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', 'f"{os.getppid()} {os.getpid()}".encode()'))
     server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0")
     server.wait_for("Ctrl-C stops it")
     zygote, worker = map(int, get(server.address).split())
-    until(lambda: len(children_of(zygote)) == 2)
+    until(lambda: len(children_of(zygote)) == 2 and sleeps(zygote))
     (spare,) = set(children_of(zygote)) - {worker}
     server.tell(signal.SIGSTOP, group=False)  # it sees all of this at once
     os.kill(zygote, signal.SIGSTOP)  # which would tell
