@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
@@ -27,6 +26,7 @@ from lihil_cli.devserver.situation import Situation
 from lihil_cli.devserver.state import Machine
 from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.ending import SIGNALS, ignore_signal
 from lihil_cli.serving.report import say
 
 _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
@@ -62,17 +62,6 @@ def serve_following(
         return ExitCode(supervisor.run())
 
 
-class _Bell:
-    """Signals, brought to the selector."""
-
-    def __init__(self, near: socket.socket) -> None:
-        self.near = near
-        self.rung: list[int] = []
-
-    def note(self, signum: int, frame: FrameType | None) -> None:
-        self.rung.append(signum)
-
-
 class _Supervisor:
     def __init__(
         self, nursery: Nursery, sources: list[Source], desk: Desk, choice: Choice, refresh: Callable[[], DevPlan]
@@ -91,8 +80,7 @@ class _Supervisor:
         self._selector = selectors.DefaultSelector()
         self._workers = Crew(nursery, self._selector, self._hear)
         self._zygote_link: Link | None = None
-        near, self._far_bell = socket.socketpair()
-        self._bell = _Bell(near)
+        self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
         self._are_keys_lent = False
@@ -107,7 +95,7 @@ class _Supervisor:
             self._ledger.inherited.add(env_file)
             for source in self._sources:
                 source.follow(os.path.dirname(env_file))
-        self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
             self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
         if self._keys.take():
@@ -140,12 +128,12 @@ class _Supervisor:
 
     def _take_signals(self) -> None:
         self._far_bell.setblocking(False)
-        self._bell.near.setblocking(False)
+        self._bell.setblocking(False)
         signal.set_wakeup_fd(self._far_bell.fileno(), warn_on_full_buffer=False)
-        for name in ("SIGINT", "SIGTERM", "SIGCHLD", "SIGCONT"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                self._before[number] = signal.signal(number, self._bell.note)
+        told = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+        for number in (*told, signal.SIGINT, signal.SIGCHLD, signal.SIGCONT):
+            self._before.setdefault(number, signal.getsignal(number))
+            signal.signal(number, ignore_signal)
 
     def close(self) -> None:
         """Give back what was taken here: signals, keyboard, workers, files."""
@@ -157,7 +145,7 @@ class _Supervisor:
             self._nursery.kill(worker)
             self._workers.drop(worker)
         self._selector.close()
-        self._bell.near.close()
+        self._bell.close()
         self._far_bell.close()
         self._desk.clear()
 
@@ -350,20 +338,17 @@ class _Supervisor:
     # Signals and keys
 
     def _hear_signals(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell.near.recv(4096)
-        rung, self._bell.rung[:] = list(self._bell.rung), []
-        for signum in rung:
-            if signum == signal.SIGINT:
+        for number in self._bell.recv(4096):
+            if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
-            elif signum == signal.SIGTERM:
-                self._step(events.Stop(ExitCode.TERMINATED))
-            elif signum == getattr(signal, "SIGCONT", None):
+            elif number == signal.SIGCONT:
                 self._take_keys()
-            else:
+            elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
                     self._lose(message["ended"], message["how"])
+            elif number in SIGNALS:
+                self._step(events.Stop(ExitCode.TERMINATED))
 
     def _take_keys(self) -> None:
         """After a pause the keyboard may be ours again, or not any more."""
