@@ -243,8 +243,10 @@ class _Worker:
     async def _end(self, close: Close, grace_s: float) -> None:
         await self._service.close()
         self._count_sockets(close)
-        await self._service.say_goodbye(close, grace_s=grace_s)
-        await self._service.stop()
+        try:
+            await self._service.say_goodbye(close, grace_s=grace_s)
+        finally:  # the app tidies up, whatever its clients do
+            await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})
             self._watched.failure = ""

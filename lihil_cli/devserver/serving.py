@@ -8,6 +8,7 @@ import asyncio
 import socket
 import time
 from asyncio import TimerHandle
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
@@ -18,16 +19,25 @@ from uvicorn.server import ServerState
 
 from lihil.rfc6455.events import Close
 from lihil.server.ws_protocol import WebSocketProtocol
+from lihil_cli.devserver.sockets import WatchedWebSocket
 
 BACKLOG = 2048
+_CANCEL_S = 0.2  # for handlers that are cancelled, and for clients to hear of it
 
 
 class _Crowd(set[Any]):
-    """A set that says when somebody has left it; uvicorn's protocols and tasks only ever add and discard."""
+    """A set that says when somebody has come, and when the last one has left.
+
+    uvicorn's protocols and tasks only ever add and discard.
+    """
 
     def __init__(self, news: asyncio.Event) -> None:
         super().__init__()
         self._news = news
+
+    def add(self, member: object) -> None:
+        super().add(member)
+        self._news.set()
 
     def discard(self, member: object) -> None:
         super().discard(member)
@@ -86,35 +96,41 @@ class Service:
         return protocol
 
     async def say_goodbye(self, close: Close, *, grace_s: float) -> None:
-        """Tell every WebSocket why it is closed, answer what was asked, and be done within the grace.
+        """Tell every WebSocket why it is closed, answer what was asked, and be done soon after the grace.
 
-        A connection that has not asked anything yet may still do so for a moment, see HTTPProtocol.patience_s; what is
-        not answered after `grace_s` is cancelled.
+        A connection that has not asked anything yet may still do so for a moment, see HTTPProtocol.patience_s; if it
+        asks for a WebSocket, it is told as well. What is not over after `grace_s` is cancelled, then cut off.
         """
-        began = self._loop.time()
-        for connection in list(self.state.connections):
-            if isinstance(connection, WebSocketProtocol):
-                connection.shutdown_close = close
-            connection.shutdown()
-        if not await self._all_gone(began + grace_s):
-            await self._cancel()
+        told: set[Any] = set()
 
-    async def _all_gone(self, until: float) -> bool:
+        def tell() -> None:
+            for connection in self.state.connections - told:
+                told.add(connection)
+                connection.shutdown_timeout_s = grace_s
+                if isinstance(connection, WebSocketProtocol):
+                    connection.shutdown_close = close
+                connection.shutdown()
+
+        if await self._all_gone(tell, grace_s):
+            return
+        for connection in list(self.state.connections):
+            if isinstance(connection, WatchedWebSocket):
+                connection.refuse_unanswered()
+        for task in list(self.state.tasks):
+            task.cancel()
+        if not await self._all_gone(tell, _CANCEL_S):
+            for connection in list(self.state.connections):
+                connection.abort()
+            await asyncio.sleep(0)
+
+    async def _all_gone(self, tell: Callable[[], None], within_s: float) -> bool:
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout(within_s):
                 while self.state.connections or self.state.tasks:
+                    tell()
                     self._news.clear()
                     await self._news.wait()
         return not (self.state.connections or self.state.tasks)
-
-    async def _cancel(self) -> None:
-        for task in list(self.state.tasks):
-            task.cancel()
-        await self._all_gone(self._loop.time() + 0.2)
-        for connection in list(self.state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Shut the app's lifespan down."""
