@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from asyncio import TimerHandle
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
@@ -18,6 +18,7 @@ from uvicorn.lifespan.on import LifespanOn
 from uvicorn.server import ServerState
 
 from lihil.rfc6455.events import Close
+from lihil.server.arrivals import Arrivals
 from lihil.server.ws_protocol import WebSocketProtocol
 from lihil_cli.devserver.sockets import WatchedWebSocket
 
@@ -54,9 +55,10 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self._door: asyncio.Server | None = None
         self._news = asyncio.Event()
+        self._arrivals = Arrivals()
+        self._connections, self._tasks = _Crowd(self._news), _Crowd(self._news)
         self.state = ServerState()
-        self.state.connections = _Crowd(self._news)
-        self.state.tasks = _Crowd(self._news)
+        self.state.connections, self.state.tasks = self._connections, self._tasks
         self._lifespan: LifespanOn | None = None
         self._clock: TimerHandle | None = None
 
@@ -92,6 +94,8 @@ class Service:
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self._config.http_protocol_class
         state = self._lifespan.state if self._lifespan is not None else {}
+        if self._config.ssl is not None:
+            make = self._arrivals.ahead_of(make)
         protocol: asyncio.Protocol = make(config=self._config, server_state=self.state, app_state=state)
         return protocol
 
@@ -104,33 +108,39 @@ class Service:
         told: set[Any] = set()
 
         def tell() -> None:
-            for connection in self.state.connections - told:
+            for connection in self._connections - told:
                 told.add(connection)
                 connection.shutdown_timeout_s = grace_s
                 if isinstance(connection, WebSocketProtocol):
                     connection.shutdown_close = close
                 connection.shutdown()
 
-        if await self._all_gone(tell, grace_s):
+        everybody, began = (self._connections, self._tasks), self._loop.time()
+        await self._leave(self._arrivals, tell=tell, until=began + min(self._arrivals.patience_s, grace_s))
+        if await self._leave(*everybody, tell=tell, until=began + grace_s):
             return
-        for connection in list(self.state.connections):
+        for connection in list(self._connections):
             if isinstance(connection, WatchedWebSocket):
                 connection.refuse_unanswered()
-        for task in list(self.state.tasks):
+        for task in list(self._tasks):
             task.cancel()
-        if not await self._all_gone(tell, _CANCEL_S):
-            for connection in list(self.state.connections):
+        if not await self._leave(*everybody, tell=tell, until=self._loop.time() + _CANCEL_S):
+            for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
 
-    async def _all_gone(self, tell: Callable[[], None], within_s: float) -> bool:
+    async def _leave(self, *crowds: Sized, tell: Callable[[], None], until: float) -> bool:
+        """Return when nobody is left in the crowds or the time has come, and whether it was the first.
+
+        Newcomers are told meanwhile.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while self.state.connections or self.state.tasks:
+            async with asyncio.timeout_at(until):
+                while any(crowds):
                     tell()
                     self._news.clear()
                     await self._news.wait()
-        return not (self.state.connections or self.state.tasks)
+        return not any(crowds)
 
     async def stop(self) -> None:
         """Shut the app's lifespan down."""

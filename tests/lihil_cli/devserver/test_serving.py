@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import trustme
 
 from lihil.asgi import (
     HTTP,
@@ -178,3 +180,36 @@ def test_a_handshake_that_the_app_is_busy_with_is_answered_first_if_it_is_in_tim
         await goodbye
 
     run(test)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_tls_handshake_that_has_not_begun_is_waited_for() -> None:
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA).configure_cert(ours)
+    authority.configure_trust(theirs)
+
+    async def open_secure(tcp: socket.socket) -> tuple[StreamReader, StreamWriter]:
+        return await asyncio.open_connection(sock=tcp, ssl=theirs, server_hostname="localhost")
+
+    async def test(server: Server) -> None:
+        stranger = await asyncio.open_connection("127.0.0.1", server.port)
+        stranger[1].write(b"GET / HTTP/1.1\r\n\r\n")  # nobody waits for somebody who speaks no TLS
+        await stranger[0].read()
+        tcp = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
+        early = await open_secure(tcp[0])
+        early[1].write(handshake("/early"))
+        await early[0].readuntil(b"\r\n\r\n")
+        goodbye = server.say_goodbye(LONG_S)
+        assert await early[0].readexactly(len(TOLD)) == TOLD
+        early[1].write(CLOSED)
+        assert not await early[0].read()
+        late = await open_secure(tcp[1])
+        assert not goodbye.done()
+        late[1].write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await late[0].read()).startswith(b"HTTP/1.1 200 ")
+        await goodbye
+        for _, writer in (stranger, early, late):
+            writer.close()
+
+    run(test, ssl_context_factory=lambda config, default: ours)
