@@ -145,6 +145,7 @@ class _Worker:
         self._watched = prepared.watched
         self._dev = prepared.dev
         self._config = prepared.config
+        self._telling: asyncio.TimerHandle | None = None
 
     def run(self, messages: list[Message] | None) -> int:
         """Wait for the word, load the code, serve it until told otherwise; returns the exit code."""
@@ -185,7 +186,7 @@ class _Worker:
                 await asyncio.wait(rest, timeout=_LAST_WORDS_S)
 
     async def _serve(self, app: App, first: Message) -> int:
-        self._service = Service(self._config, self._listener)
+        self._service = Service(self._config, self._listener, self._look)
         if not await self._start():
             return ExitCode.FAILED
         routes = routes_of(app) if first.get("first") else None
@@ -221,7 +222,7 @@ class _Worker:
                     return True
                 await self._service.open()
                 self._link.send({"now": "accepting"})
-                asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._describe, app)
+                asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._tell_schema, app)
             case Word.CLOSE.value:
                 await self._service.close()
                 self._link.send({"now": "closed"})
@@ -260,9 +261,18 @@ class _Worker:
             plural = "" if len(found) == 1 else "s"
             self._link.send({"note": f"closed {len(found)} WebSocket{plural} with {int(close.code)} {close.reason}"})
 
-    def _describe(self, app: App) -> None:
-        """What the supervisor judges changes by, and what other commands read; never in the way of a switch."""
+    def _look(self) -> None:
+        """A handler may import more of the code, which is to be followed too. Never in the way of a switch."""
+        if self._telling is None and self._record.has_grown():
+            self._telling = asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._tell_imports)
+
+    def _tell_imports(self) -> None:
+        """What the supervisor judges changes by."""
+        self._telling = None
         self._link.send({"imports": self._record.as_message()})
+
+    def _tell_schema(self, app: App) -> None:
+        """What other commands read."""
         self._link.send({"schema": schema_of(app, str(self._plan.target))})
 
     def _open_sockets(self) -> list[Message]:

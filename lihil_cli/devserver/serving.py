@@ -27,36 +27,36 @@ _CANCEL_S = 0.2  # for handlers that are cancelled, and for clients to hear of i
 
 
 class _Crowd(set[Any]):
-    """A set that says when somebody has come, and when the last one has left.
+    """A set that says when somebody has come or gone; uvicorn's protocols and tasks only ever add and discard."""
 
-    uvicorn's protocols and tasks only ever add and discard.
-    """
-
-    def __init__(self, news: asyncio.Event) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         super().__init__()
-        self._news = news
+        self._on_change = on_change
 
     def add(self, member: object) -> None:
         super().add(member)
-        self._news.set()
+        self._on_change()
 
     def discard(self, member: object) -> None:
         super().discard(member)
-        if not self:
-            self._news.set()
+        self._on_change()
 
 
 class Service:
-    """One app being served. To be made in the event loop that serves it."""
+    """One app being served. To be made in the event loop that serves it.
 
-    def __init__(self, config: Config, listener: socket.socket) -> None:
+    `look` is called often while it serves, above all before and after each request, and must be cheap.
+    """
+
+    def __init__(self, config: Config, listener: socket.socket, look: Callable[[], None] = lambda: None) -> None:
         self._config = config
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._door: asyncio.Server | None = None
         self._news = asyncio.Event()
         self._arrivals = Arrivals()
-        self._connections, self._tasks = _Crowd(self._news), _Crowd(self._news)
+        self._look = look
+        self._connections, self._tasks = _Crowd(self._notice), _Crowd(self._notice)
         self.state = ServerState()
         self.state.connections, self.state.tasks = self._connections, self._tasks
         self._lifespan: LifespanOn | None = None
@@ -90,6 +90,10 @@ class Service:
         self._door = None
         for _ in range(3):  # what the loop took from the kernel in its last round is handed out in the next
             await asyncio.sleep(0)
+
+    def _notice(self) -> None:
+        self._look()
+        self._news.set()
 
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self._config.http_protocol_class
@@ -152,6 +156,7 @@ class Service:
 
     def _tell_time(self) -> None:
         """The Date field of every response (RFC 9110, section 6.6.1), once a second."""
+        self._look()
         date = [(b"date", formatdate(time.time(), usegmt=True).encode())] if self._config.date_header else []
         self.state.default_headers = date + self._config.encoded_headers
         self._clock = self._loop.call_later(1, self._tell_time)

@@ -252,6 +252,7 @@ class _Supervisor:
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
+                known.loaded_at = max(known.loaded_at, imports["since"])  # a handler may import, long after the rest
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
                 self._learn_files(imports, known, whole=is_newest)
