@@ -15,12 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from uvicorn import Config
 
 from lihil.rfc6455.events import Close
 from lihil.server.serve import RELOAD, STOP, make_config
+from lihil_cli.devserver.debugger import lend_keyboard
 from lihil_cli.devserver.events import Word
 from lihil_cli.devserver.failure import failure_message
 from lihil_cli.devserver.imports import ImportRecord
@@ -44,7 +44,6 @@ RELOAD_GRACE_S = 0.5
 STOP_GRACE_S = 0.3
 _ORPHAN_GRACE_S = 0.8
 _LAST_WORDS_S = 0.2
-_KEYS_AFTER_S = 0.05
 _DESCRIBE_AFTER_S = 0.15
 
 
@@ -82,7 +81,7 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     code = int(ExitCode.FAILED)
     try:
         _take_signals()
-        _hand_over_keyboard(link)
+        lend_keyboard(link)
         threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
@@ -96,18 +95,6 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
 def _take_signals() -> None:
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _hand_over_keyboard(link: Link) -> None:
-    """A debugger that is started by `breakpoint()` wants the keys that the supervisor reads otherwise."""
-    debug = sys.breakpointhook
-
-    def take_keys_first(*given: Any, **named: Any) -> Any:
-        link.send({"breakpoint": True})
-        time.sleep(_KEYS_AFTER_S)  # no answer: what would read it is what stops here
-        return debug(*given, **named)
-
-    sys.breakpointhook = take_keys_first
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

@@ -101,7 +101,7 @@ class _Supervisor:
         self._bell = _Bell(near)
         self._before: dict[int, Any] = {}
         self._keys = Keys()
-        self._are_keys_lent = False
+        self._borrower: int | None = None  # the worker whose debugger has the keyboard
         self._told_setting = ""
 
     # The loop
@@ -156,6 +156,7 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
+        self._borrower = None
         for worker in list(self._workers):
             self._nursery.kill(worker)
             self._drop(worker)
@@ -213,9 +214,6 @@ class _Supervisor:
         self._send_news()
         if generation == 1:
             _give_back_memory()
-        if self._are_keys_lent:
-            self._are_keys_lent = False
-            self._take_keys()
 
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old or 0)
@@ -260,8 +258,8 @@ class _Supervisor:
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
-            case {"breakpoint": _}:
-                self._lend_keys()
+            case {"breakpoint": is_wanted}:
+                (self._lend_keys if is_wanted else self._regain_keys)(worker)
             case {"note": note}:
                 say(note)
             case {"sockets": sockets}:
@@ -308,6 +306,7 @@ class _Supervisor:
     def _drop(self, worker: int) -> None:
         known = self._workers.pop(worker, None)
         self._nursery.forget(worker)
+        self._regain_keys(worker)
         if known is not None:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(known.link)
@@ -362,7 +361,8 @@ class _Supervisor:
             elif signum == signal.SIGTERM:
                 self._step(events.Stop(ExitCode.TERMINATED))
             elif signum == getattr(signal, "SIGCONT", None):
-                self._take_keys()
+                if self._borrower is None:
+                    self._take_keys()
             else:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
@@ -375,12 +375,17 @@ class _Supervisor:
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
 
-    def _lend_keys(self) -> None:
-        """To a debugger in a worker, until other code is served."""
+    def _lend_keys(self, worker: int) -> None:
+        """To a debugger in a worker, until it lets go or the worker ends."""
         with suppress(KeyError, ValueError):
             self._selector.unregister(self._keys)
             self._keys.give_back()
-            self._are_keys_lent = True
+            self._borrower = worker
+
+    def _regain_keys(self, worker: int) -> None:
+        if worker == self._borrower:
+            self._borrower = None
+            self._take_keys()
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()
