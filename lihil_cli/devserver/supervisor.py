@@ -83,7 +83,7 @@ class _Supervisor:
         self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
-        self._are_keys_lent = False
+        self._borrower: int | None = None  # the worker whose debugger has the keyboard
         self._told_setting = ""
 
     # The loop
@@ -141,6 +141,7 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
+        self._borrower = None
         for worker in self._workers:
             self._nursery.kill(worker)
             self._workers.drop(worker)
@@ -175,7 +176,7 @@ class _Supervisor:
             case events.ShowLoss():
                 self._desk.show_loss(action)
             case events.ShowKilled():
-                self._desk.show_killed(action, is_in_debugger=self._are_keys_lent)
+                self._desk.show_killed(action, is_in_debugger=action.worker == self._borrower)
             case events.ShowWait():
                 self._desk.show_wait(action)
 
@@ -212,9 +213,6 @@ class _Supervisor:
         self._send_news()
         if generation == 1:
             _give_back_memory()
-        if self._are_keys_lent:
-            self._are_keys_lent = False
-            self._take_keys()
 
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old)
@@ -251,6 +249,7 @@ class _Supervisor:
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
+                known.loaded_at = max(known.loaded_at, imports["since"])  # a handler may import, long after the rest
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
                 self._learn_files(imports, known, whole=is_newest)
@@ -258,9 +257,8 @@ class _Supervisor:
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
-            case {"breakpoint": _}:
-                self._step(events.Paused(worker))
-                self._lend_keys()
+            case {"breakpoint": is_wanted}:
+                (self._lend_keys if is_wanted else self._regain_keys)(worker)
             case {"note": note}:
                 say(note)
             case {"sockets": sockets}:
@@ -300,6 +298,7 @@ class _Supervisor:
     def _lose(self, worker: int, how: str) -> None:
         if worker not in self._workers:
             return  # it hung up, and was not waited for
+        self._regain_keys(worker)
         if not self._workers.drop(worker):
             self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
@@ -342,7 +341,8 @@ class _Supervisor:
             if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
             elif number == signal.SIGCONT:
-                self._take_keys()
+                if self._borrower is None:
+                    self._take_keys()
             elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
@@ -357,12 +357,18 @@ class _Supervisor:
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
 
-    def _lend_keys(self) -> None:
-        """To a debugger in a worker, until other code is served."""
+    def _lend_keys(self, worker: int) -> None:
+        """To a debugger in a worker, until it lets go or the worker ends."""
+        self._step(events.Paused(worker))
         with suppress(KeyError, ValueError):
             self._selector.unregister(self._keys)
             self._keys.give_back()
-            self._are_keys_lent = True
+            self._borrower = worker
+
+    def _regain_keys(self, worker: int) -> None:
+        if worker == self._borrower:
+            self._borrower = None
+            self._take_keys()
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()
