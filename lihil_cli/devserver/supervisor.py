@@ -3,7 +3,6 @@
 One thread, one selector. What is to be done is decided by `state.Machine` and `changes.Ledger`; here it is done.
 """
 
-import os
 import selectors
 import signal
 import socket
@@ -15,15 +14,15 @@ from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
-from lihil_cli.devserver.changes import Burst, Ledger, may_count
 from lihil_cli.devserver.desk import Desk
+from lihil_cli.devserver.following import Following
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
 from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.state import Machine, Situation
-from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
+from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.serving.report import say
 
@@ -32,7 +31,6 @@ _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
     "accepting": events.Accepting,
     "suspended": events.Suspended,
 }
-_GRAIN_S = 0.02  # by how much a file's time may lie behind the clock
 
 
 def serve_following(
@@ -89,10 +87,8 @@ class _Supervisor:
         self._desk = desk
         self._choice = choice
         self._refresh = refresh
-        self._root = str(nursery.plan.target.root)
         self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD)
-        self._ledger = Ledger()
-        self._burst = Burst()
+        self._following = Following(nursery.plan.target.root, sources)
         self._workers: dict[int, _Known] = {}
         self._code: int | None = None
         self._selector = selectors.DefaultSelector()
@@ -109,13 +105,10 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
-        for env_file in self._nursery.plan.env_files:  # whatever its name is
-            self._ledger.inherited.add(env_file)
-            for source in self._sources:
-                source.follow(os.path.dirname(env_file))
+        self._following.follow_settings(self._nursery.plan.env_files)
         self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
-            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
+            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._following.see(source))
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
         self._watch_zygote()
@@ -127,12 +120,12 @@ class _Supervisor:
         return self._code
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._machine.deadline, self._burst.deadline) if at is not None]
+        times = [at for at in (self._machine.deadline, self._following.deadline) if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass_time(self) -> None:
         now = time.monotonic()
-        if self._burst.deadline is not None and now >= self._burst.deadline:
+        if self._following.deadline is not None and now >= self._following.deadline:
             self._judge(now)
         if self._machine.deadline is not None and now >= self._machine.deadline:
             self._step(events.TimePassed())
@@ -203,7 +196,7 @@ class _Supervisor:
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows
             generation = self._machine.generation + (worker == self._machine.next)
-            known.link.send({"word": "news", "news": self._desk.news(generation, self._ledger.files)})
+            known.link.send({"word": "news", "news": self._desk.news(generation, self._following.files)})
         known.link.send(message)
 
     def _show_served(self, generation: int, change: events.Change | None) -> None:
@@ -220,7 +213,7 @@ class _Supervisor:
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old or 0)
         if known is not None:
-            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation, self._ledger.files)})
+            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation, self._following.files)})
 
     # What workers say
 
@@ -244,7 +237,7 @@ class _Supervisor:
                 known.routes = ready["routes"]
                 self._step(events.Ready(worker))
             case {"failed": failed}:
-                self._learn_files(message["imports"], known, whole=False)
+                self._following.learn(message["imports"], known.loaded_at, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
             case {"misled": _}:
@@ -254,7 +247,7 @@ class _Supervisor:
             case {"imports": imports} if worker == self._machine.old:
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
-                self._learn_files(imports, known, whole=is_newest)
+                self._following.learn(imports, known.loaded_at, whole=is_newest)
                 self._learn_packages(imports)
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
@@ -266,19 +259,6 @@ class _Supervisor:
             case {"sockets": sockets}:
                 self._desk.show_sockets(sockets)
 
-    def _learn_files(self, imports: Message, known: _Known, *, whole: bool) -> None:
-        self._ledger.learn(
-            files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
-        )
-        for path in self._ledger.unread():
-            with suppress(OSError):
-                # What was saved after the worker began may be newer than what it has read.
-                if os.stat(path).st_ctime < known.loaded_at - _GRAIN_S:
-                    self._ledger.note(path, read_file(path))
-        for folder in {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}:
-            for source in self._sources:
-                source.follow(folder)
-
     def _learn_packages(self, imports: Message) -> None:
         packages, setting = imports["packages"], imports["setting"]
         choice = None if self._choice.is_forced else change_mode(self._nursery.mode, modules=packages)
@@ -288,7 +268,7 @@ class _Supervisor:
         if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
             self._told_setting = setting
             say(f"note: the app sets {self._desk.shorten(setting)}; what it imports behind that is not loaded ahead")
-        if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
+        if self._nursery.learn(packages, setting, self._following.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
@@ -405,25 +385,11 @@ class _Supervisor:
 
     # Files
 
-    def _see(self, source: Source) -> None:
-        now = time.monotonic()
-        for seen in source.changes():
-            paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
-            for path in paths:
-                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
-                    self._burst.add(path, now, is_gone=seen.is_gone)
-
     def _judge(self, now: float) -> None:
-        if now < self._burst.began + 1.9 and os.path.exists(f"{self._root}/.git/index.lock"):
-            self._burst.lock(now)
+        change = self._following.judge(now)
+        if change is None or (change.fresh and not self._read_settings()):
             return
-        began = self._burst.began
-        verdict = self._ledger.judge(self._burst.take(), read_file)
-        if verdict is None:
-            return
-        if verdict.is_fresh and not self._read_settings():
-            return
-        self._step(events.Changed(events.Change(verdict.files, began, verdict.is_fresh)))
+        self._step(events.Changed(change))
 
     def _read_settings(self) -> bool:
         try:

@@ -1,0 +1,76 @@
+"""The files that an app is made of, under watch: from what happened to them to the changes that count."""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from lihil_cli.devserver.changes import Burst, Ledger, may_count
+from lihil_cli.devserver.events import Change
+from lihil_cli.devserver.messages import Message
+from lihil_cli.devserver.watcher import Source, read_file
+
+_GRAIN_S: Final = 0.02  # by how much a file's time may lie behind the clock
+
+
+class Following:
+    """Takes what `sources` tell, and what workers say that they have loaded."""
+
+    def __init__(self, root: Path, sources: Sequence[Source]) -> None:
+        self._ledger = Ledger()
+        self._root = str(root)
+        self._sources = sources
+        self._burst = Burst()
+
+    @property
+    def files(self) -> set[str]:
+        """Those that the app is made of, as far as is known."""
+        return self._ledger.files
+
+    @property
+    def deadline(self) -> float | None:
+        """When `judge` is due; None when nothing has happened."""
+        return self._burst.deadline
+
+    def follow_settings(self, files: Sequence[str]) -> None:
+        """Follow these env files, whatever their names are."""
+        for file in files:
+            self._ledger.inherited.add(file)
+            self._follow(os.path.dirname(file))
+
+    def see(self, source: Source) -> None:
+        """Take what a source has to tell."""
+        now = time.monotonic()
+        for seen in source.changes():
+            paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
+            for path in paths:
+                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
+                    self._burst.add(path, now, is_gone=seen.is_gone)
+
+    def learn(self, imports: Message, loaded_at: float, *, whole: bool) -> None:
+        """Follow what a worker has imported that began to load at the time `loaded_at`; `whole` when that is all."""
+        self._ledger.learn(
+            files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
+        )
+        for path in self._ledger.unread():
+            with suppress(OSError):
+                # What was saved after the worker began may be newer than what it has read.
+                if os.stat(path).st_ctime < loaded_at - _GRAIN_S:
+                    self._ledger.note(path, read_file(path))
+        for folder in {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}:
+            self._follow(folder)
+
+    def _follow(self, folder: str) -> None:
+        for source in self._sources:
+            source.follow(folder)
+
+    def judge(self, now: float) -> Change | None:
+        """The change that has come about, once it is over; None while it is not, and when nothing counts."""
+        if now < self._burst.began + 1.9 and os.path.exists(f"{self._root}/.git/index.lock"):
+            self._burst.lock(now)
+            return None
+        began = self._burst.began
+        verdict = self._ledger.judge(self._burst.take(), read_file)
+        return None if verdict is None else Change(verdict.files, began, verdict.is_fresh)
