@@ -92,6 +92,7 @@ class Ledger:
         self.inherited: set[str] = set()
         self.missing: set[str] = set()
         self._digests: dict[str, int] = {}
+        self._overlooked: set[str] = set()
         self._is_known = False  # until a worker has said what it imported, any code may be the app's
         self._is_broken = False
 
@@ -99,6 +100,8 @@ class Ledger:
         self, *, files: Collection[str], inherited: Collection[str], missing: Collection[str], whole: bool
     ) -> None:
         """Note what a worker has imported; `whole` when it has loaded all of the code, and not only a part."""
+        for path in self.files.difference(files, inherited, self.inherited) if whole else ():
+            self._digests.pop(path, None)  # its changes are not followed; when it is imported again, it is a new file
         self.missing = set(missing) if whole else self.missing | set(missing)
         self.files = set(files) if whole else self.files | set(files)
         self.inherited |= set(inherited)
@@ -125,6 +128,24 @@ class Ledger:
             return True
         name = basename(dirname(path)) if basename(path) == "__init__.py" else splitext(basename(path))[0]
         return name in self.missing
+
+    def begin(self) -> None:
+        """A worker begins to read the code: what changes from now on may be newer than what it reads."""
+        self._overlooked.clear()
+
+    def concerned(self, path: str, *, is_folder: bool = False) -> list[str]:
+        """The files of the code that change when something happens to `path`; for a folder as a whole."""
+        if is_folder:
+            return self.below(path)
+        if (may_count(path) or self.holds(path)) and self.is_part(path):
+            return [path]
+        if path.endswith(".py"):
+            self._overlooked.add(path)
+        return []
+
+    def overlooked(self) -> list[str]:
+        """Files that changed since `begin`, when nobody knew yet that they belong to the code, as is known now."""
+        return sorted(path for path in self._overlooked if self.is_part(path))
 
     def below(self, folder: str) -> list[str]:
         """The files of the code in a folder, which has come or gone as a whole."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lihil_cli.devserver.changes import Burst, Ledger, may_count
+from lihil_cli.devserver.changes import Burst, Ledger
 from lihil_cli.devserver.events import Change
 from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.watcher import Source, read_file
@@ -44,27 +44,35 @@ class Following:
         """Take what a source has to tell."""
         now = time.monotonic()
         for seen in source.changes():
-            paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
-            for path in paths:
-                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
-                    self._burst.add(path, now, is_gone=seen.is_gone)
+            for path in self._ledger.concerned(seen.path, is_folder=seen.is_folder):
+                self._burst.add(path, now, is_gone=seen.is_gone)
+
+    def begin(self) -> None:
+        """A worker is about to read the code."""
+        self._ledger.begin()
 
     def learn(self, imports: Message, loaded_at: float, *, whole: bool) -> None:
         """Follow what a worker has imported that began to load at the time `loaded_at`; `whole` when that is all."""
         self._ledger.learn(
             files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
         )
+        # Before they are looked at, so that nothing is missed in between.
+        folders = {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}
+        unwatched = {folder for folder in folders if self._follow(folder)}
+        doubtful = self._ledger.overlooked()
         for path in self._ledger.unread():
             with suppress(OSError):
-                # What was saved after the worker began may be newer than what it has read.
                 if os.stat(path).st_ctime < loaded_at - _GRAIN_S:
                     self._ledger.note(path, read_file(path))
-        for folder in {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}:
-            self._follow(folder)
+                elif os.path.dirname(path) in unwatched:
+                    doubtful.append(path)
+        now = time.monotonic()
+        for path in doubtful:
+            self._burst.add(path, now)
 
-    def _follow(self, folder: str) -> None:
-        for source in self._sources:
-            source.follow(folder)
+    def _follow(self, folder: str) -> bool:
+        """Watch a folder; whether it was not watched before."""
+        return any([source.follow(folder) for source in self._sources])
 
     def judge(self, now: float) -> Change | None:
         """The change that has come about, once it is over; None while it is not, and when nothing counts."""

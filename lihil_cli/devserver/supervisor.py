@@ -192,6 +192,7 @@ class _Supervisor:
         if word is events.Word.LOAD:
             for path in self._machine.loading:
                 forget_bytecode(path)
+            self._following.begin()
             known.loaded_at = time.time()
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows

@@ -26,7 +26,7 @@ class Source(Protocol):
 
     def fileno(self) -> int: ...
     def changes(self) -> Iterator[Seen]: ...
-    def follow(self, folder: str) -> None: ...
+    def follow(self, folder: str) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -66,10 +66,12 @@ class Watched:
     def fileno(self) -> int:
         return self._inotify.fileno()
 
-    def follow(self, folder: str) -> None:
-        """Watch a folder too that lies elsewhere, or is skipped otherwise."""
-        if folder not in self._inotify:
-            self._inotify.add(folder)
+    def follow(self, folder: str) -> bool:
+        """Watch a folder too that lies elsewhere, or is skipped otherwise; whether it was not watched before."""
+        if folder in self._inotify:
+            return False
+        self._inotify.add(folder)
+        return True
 
     def changes(self) -> Iterator[Seen]:
         overflown: list[bool] = []
@@ -120,8 +122,9 @@ class Notified:
     def fileno(self) -> int:
         return self._bell.fileno()
 
-    def follow(self, folder: str) -> None:
+    def follow(self, folder: str) -> bool:
         """watchfiles watches everything below its folders, and nothing elsewhere."""
+        return False
 
     def changes(self) -> Iterator[Seen]:
         self._bell.recv(4096)

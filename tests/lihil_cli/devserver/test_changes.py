@@ -147,3 +147,21 @@ def test_while_the_code_is_broken_any_code_may_mend_it(ledger: Ledger, files: Fi
 def test_a_folder_stands_for_the_code_in_it(ledger: Ledger) -> None:
     assert ledger.below("/p") == ["/p/helper.py", "/p/main.py"]
     assert ledger.below("/p/main") == []
+
+
+def test_what_may_be_code_is_remembered_until_that_is_known(ledger: Ledger) -> None:
+    ledger.begin()
+    assert ledger.concerned("/p/main.py") == ["/p/main.py"]
+    assert ledger.concerned("/p", is_folder=True) == ["/p/helper.py", "/p/main.py"]
+    assert [ledger.concerned(path) for path in ("/p/unused.py", "/p/late.py", "/p/page.html")] == [[], [], []]
+    assert ledger.overlooked() == []
+    ledger.learn(files=["/p/main.py", "/p/late.py"], inherited=[], missing=[], whole=True)
+    assert ledger.overlooked() == ["/p/late.py"]
+    ledger.begin()
+    assert ledger.overlooked() == []
+
+
+def test_what_is_not_imported_any_more_is_forgotten(ledger: Ledger) -> None:
+    ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=True)
+    ledger.learn(files=["/p/main.py", "/p/helper.py"], inherited=[], missing=[], whole=True)
+    assert ledger.unread() == {"/p/helper.py"}

@@ -1,0 +1,95 @@
+"""Files that are really watched, and a worker of whom it is only said what it has loaded, and when."""
+
+import select
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lihil_cli.devserver.following import Following
+from lihil_cli.devserver.watcher import Source, open_sources
+
+LONG_S = 60  # after a file was written
+
+
+class App:
+    """One that is followed, with a folder of its own and one beside that."""
+
+    def __init__(self, folder: Path, source: Source) -> None:
+        self.root, self.elsewhere = folder / "app", folder / "elsewhere"
+        self.following = Following(self.root, [source])
+        self._source = source
+
+    def has_loaded(self, *files: Path, missing: str = "", since: float = LONG_S) -> None:
+        """A worker has loaded these files, which it began to read `since` s after now."""
+        self.see()
+        imports = {"files": list(map(str, files)), "inherited": [], "missing": [missing]}
+        self.following.learn(imports, time.time() + since, whole=True)
+
+    def see(self) -> None:
+        """Take all that was told; the kernel tells of a write before that returns."""
+        while select.select([self._source], [], [], 0)[0]:
+            self.following.see(self._source)
+
+    @property
+    def change(self) -> list[Path]:
+        """The files of the change that has come about."""
+        self.see()
+        if self.following.deadline is None:
+            return []
+        change = self.following.judge(self.following.deadline)
+        return [] if change is None else list(map(Path, change.files))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    for folder in ("app", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "main.py").write_text("1")
+        (tmp_path / folder / "helper.py").write_text("1")
+    (source,) = open_sources(tmp_path / "app")
+    made = App(tmp_path, source)
+    made.following.begin()
+    made.has_loaded(made.root / "main.py")
+    assert made.change == []
+    yield made
+    source.close()
+
+
+def test_a_module_that_changes_before_it_is_known_to_be_one_is_loaded_again(app: App) -> None:
+    app.following.begin()
+    (app.root / "helper.py").write_text("2")
+    (app.root / "local.py").write_text("")
+    (app.root / "unused.py").write_text("")
+    assert app.change == []
+    app.has_loaded(app.root / "main.py", app.root / "helper.py", missing="local", since=-LONG_S)
+    assert app.change == [app.root / "helper.py", app.root / "local.py"]
+
+
+def test_one_that_was_saved_together_with_the_change_that_brought_it_is_loaded_once(app: App) -> None:
+    (app.root / "helper.py").write_text("2")
+    assert app.change == []
+    app.following.begin()
+    app.has_loaded(app.root / "main.py", app.root / "helper.py", since=0)
+    assert app.change == []
+
+
+def test_one_in_a_folder_that_was_not_watched_counts_by_its_time(app: App) -> None:
+    app.has_loaded(app.elsewhere / "main.py", app.elsewhere / "helper.py")
+    assert app.change == []
+    app.following.begin()
+    folder = app.elsewhere / "package"
+    folder.mkdir()
+    (folder / "early.py").write_text("")
+    app.has_loaded(folder / "early.py", since=-LONG_S)
+    assert app.change == [folder / "early.py"]
+
+
+def test_one_that_is_imported_again_after_a_while_is_a_new_one(app: App) -> None:
+    app.has_loaded(app.root / "main.py", app.root / "helper.py")
+    app.has_loaded(app.root / "main.py")
+    (app.root / "helper.py").write_text("2")
+    app.has_loaded(app.root / "main.py", app.root / "helper.py")
+    (app.root / "helper.py").write_text("1")
+    assert app.change == [app.root / "helper.py"]
