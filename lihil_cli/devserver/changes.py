@@ -3,7 +3,7 @@
 Nothing here reads a file: contents come in through a function that is handed in, time as an argument.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from os.path import basename, dirname, splitext
 from typing import Final, TypeAlias
 
@@ -92,6 +92,8 @@ class Ledger:
         self.inherited: set[str] = set()
         self.missing: set[str] = set()
         self._digests: dict[str, int] = {}
+        self._real: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}  # the same the other way round
         self._overlooked: set[str] = set()
         self._is_known = False  # until a worker has said what it imported, any code may be the app's
         self._is_broken = False
@@ -129,27 +131,41 @@ class Ledger:
         name = basename(dirname(path)) if basename(path) == "__init__.py" else splitext(basename(path))[0]
         return name in self.missing
 
+    def locate(self, real: Mapping[str, str]) -> None:
+        """Note where files really lie: those that the code knows by way of a link."""
+        self._real, self._names = dict(real), {}
+        for path, place in real.items():
+            self._names.setdefault(place, []).append(path)
+
     def begin(self) -> None:
         """A worker begins to read the code: what changes from now on may be newer than what it reads."""
         self._overlooked.clear()
 
     def concerned(self, path: str, *, is_folder: bool = False) -> list[str]:
         """The files of the code that change when something happens to `path`; for a folder as a whole."""
-        if is_folder:
-            return self.below(path)
-        if (may_count(path) or self.holds(path)) and self.is_part(path):
-            return [path]
-        if path.endswith(".py"):
+        found = self.below(path) if is_folder else []
+        found += [name for name in self._named(path) if (may_count(name) or self.holds(name)) and self.is_part(name)]
+        if not found and path.endswith(".py"):
             self._overlooked.add(path)
-        return []
+        return found
+
+    def _named(self, path: str) -> list[str]:
+        """What the code calls a file; where that really lies only if the code loads it from there too."""
+        names = self._names.get(path, [])
+        return names if names and not self.holds(path) else [path, *names]
 
     def overlooked(self) -> list[str]:
         """Files that changed since `begin`, when nobody knew yet that they belong to the code, as is known now."""
-        return sorted(path for path in self._overlooked if self.is_part(path))
+        return sorted(name for path in self._overlooked for name in self._named(path) if self.is_part(name))
 
     def below(self, folder: str) -> list[str]:
         """The files of the code in a folder, which has come or gone as a whole."""
-        return sorted(path for path in self.files | self.inherited if path.startswith(f"{folder}/"))
+        inside = f"{folder}/"
+        return sorted(
+            path
+            for path in self.files | self.inherited
+            if path.startswith(inside) or self._real.get(path, "").startswith(inside)
+        )
 
     def judge(self, paths: Iterable[str], read: Read) -> Verdict | None:
         """What of these paths is to be loaded again; None when it is nothing."""

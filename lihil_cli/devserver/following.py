@@ -36,15 +36,15 @@ class Following:
 
     def follow_settings(self, files: Sequence[str]) -> None:
         """Follow these env files, whatever their names are."""
-        for file in files:
-            self._ledger.inherited.add(file)
-            self._follow(os.path.dirname(file))
+        self._ledger.inherited.update(files)
+        self._locate()
 
     def see(self, source: Source) -> None:
         """Take what a source has to tell."""
         now = time.monotonic()
         for seen in source.changes():
-            for path in self._ledger.concerned(seen.path, is_folder=seen.is_folder):
+            may_hold_more = seen.is_folder or os.path.islink(seen.path)
+            for path in self._ledger.concerned(seen.path, is_folder=may_hold_more):
                 self._burst.add(path, now, is_gone=seen.is_gone)
 
     def begin(self) -> None:
@@ -56,23 +56,30 @@ class Following:
         self._ledger.learn(
             files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
         )
-        # Before they are looked at, so that nothing is missed in between.
-        folders = {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}
-        unwatched = {folder for folder in folders if self._follow(folder)}
+        unwatched = self._locate()  # before they are looked at, so that nothing is missed in between
         doubtful = self._ledger.overlooked()
         for path in self._ledger.unread():
             with suppress(OSError):
                 if os.stat(path).st_ctime < loaded_at - _GRAIN_S:
                     self._ledger.note(path, read_file(path))
-                elif os.path.dirname(path) in unwatched:
+                elif path in unwatched:
                     doubtful.append(path)
         now = time.monotonic()
         for path in doubtful:
             self._burst.add(path, now)
 
-    def _follow(self, folder: str) -> bool:
-        """Watch a folder; whether it was not watched before."""
-        return any([source.follow(folder) for source in self._sources])
+    def _locate(self) -> set[str]:
+        """Watch every file where it really lies, and every link to one; returns those that were not watched before."""
+        paths = self._ledger.files | self._ledger.inherited
+        folders = {folder: os.path.realpath(folder) for folder in {os.path.dirname(path) for path in paths}}
+        real = {}
+        for path in paths:
+            folder, name = os.path.split(path)
+            real[path] = os.path.realpath(path) if os.path.islink(path) else os.path.join(folders[folder], name)
+        self._ledger.locate({path: place for path, place in real.items() if path != place})
+        wanted = {*folders.values(), *map(os.path.dirname, real.values())}
+        new = {folder for folder in wanted for source in self._sources if source.follow(folder)}
+        return {path for path, place in real.items() if os.path.dirname(place) in new}
 
     def judge(self, now: float) -> Change | None:
         """The change that has come about, once it is over; None while it is not, and when nothing counts."""

@@ -165,3 +165,13 @@ def test_what_is_not_imported_any_more_is_forgotten(ledger: Ledger) -> None:
     ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=True)
     ledger.learn(files=["/p/main.py", "/p/helper.py"], inherited=[], missing=[], whole=True)
     assert ledger.unread() == {"/p/helper.py"}
+
+
+def test_a_file_behind_a_link_is_known_by_the_name_that_the_code_gives_it(ledger: Ledger) -> None:
+    ledger.locate({"/p/helper.py": "/elsewhere/any.py", "/lib/lihil/app.py": "/src/lihil/app.py"})
+    assert ledger.concerned("/elsewhere/any.py") == ["/p/helper.py"]
+    assert ledger.concerned("/p/helper.py") == ["/p/helper.py"]
+    assert ledger.concerned("/src", is_folder=True) == ["/lib/lihil/app.py"]
+    ledger.locate({"/p/helper.py": "/p/main.py"})
+    assert ledger.concerned("/p/main.py") == ["/p/main.py", "/p/helper.py"]
+    assert ledger.concerned("/elsewhere/any.py") == []

@@ -21,8 +21,15 @@ class App:
         self.following = Following(self.root, [source])
         self._source = source
 
+    def begins_to_load(self) -> None:
+        """A worker begins to."""
+        self.see()
+        self.following.begin()
+
     def has_loaded(self, *files: Path, missing: str = "", since: float = LONG_S) -> None:
-        """A worker has loaded these files, which it began to read `since` s after now."""
+        """A worker has loaded these files; at once, unless it began to read them so many seconds from now."""
+        if since == LONG_S:
+            self.begins_to_load()
         self.see()
         imports = {"files": list(map(str, files)), "inherited": [], "missing": [missing]}
         self.following.learn(imports, time.time() + since, whole=True)
@@ -50,7 +57,6 @@ def app(tmp_path: Path) -> Iterator[App]:
         (tmp_path / folder / "helper.py").write_text("1")
     (source,) = open_sources(tmp_path / "app")
     made = App(tmp_path, source)
-    made.following.begin()
     made.has_loaded(made.root / "main.py")
     assert made.change == []
     yield made
@@ -58,7 +64,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 
 def test_a_module_that_changes_before_it_is_known_to_be_one_is_loaded_again(app: App) -> None:
-    app.following.begin()
+    app.begins_to_load()
     (app.root / "helper.py").write_text("2")
     (app.root / "local.py").write_text("")
     (app.root / "unused.py").write_text("")
@@ -70,7 +76,7 @@ def test_a_module_that_changes_before_it_is_known_to_be_one_is_loaded_again(app:
 def test_one_that_was_saved_together_with_the_change_that_brought_it_is_loaded_once(app: App) -> None:
     (app.root / "helper.py").write_text("2")
     assert app.change == []
-    app.following.begin()
+    app.begins_to_load()
     app.has_loaded(app.root / "main.py", app.root / "helper.py", since=0)
     assert app.change == []
 
@@ -78,7 +84,7 @@ def test_one_that_was_saved_together_with_the_change_that_brought_it_is_loaded_o
 def test_one_in_a_folder_that_was_not_watched_counts_by_its_time(app: App) -> None:
     app.has_loaded(app.elsewhere / "main.py", app.elsewhere / "helper.py")
     assert app.change == []
-    app.following.begin()
+    app.begins_to_load()
     folder = app.elsewhere / "package"
     folder.mkdir()
     (folder / "early.py").write_text("")
@@ -93,3 +99,50 @@ def test_one_that_is_imported_again_after_a_while_is_a_new_one(app: App) -> None
     app.has_loaded(app.root / "main.py", app.root / "helper.py")
     (app.root / "helper.py").write_text("1")
     assert app.change == [app.root / "helper.py"]
+
+
+def test_a_module_that_is_a_link_changes_with_what_it_leads_to(app: App) -> None:
+    link = app.root / "common.py"
+    link.symlink_to(app.elsewhere / "helper.py")
+    app.has_loaded(app.root / "main.py", link)
+    assert app.change == []
+    (app.elsewhere / "helper.py").write_text("2")
+    (app.elsewhere / "main.py").write_text("2")
+    assert app.change == [link]
+    link.unlink()
+    link.symlink_to(app.elsewhere / "main.py")
+    (app.elsewhere / "main.py").write_text("3")
+    assert app.change == [link]
+
+
+def test_a_package_that_is_a_link_changes_with_what_it_leads_to_and_when_it_leads_elsewhere(app: App) -> None:
+    package = app.root / "package"
+    package.symlink_to(app.elsewhere)
+    app.has_loaded(app.root / "main.py", package / "helper.py")
+    (app.elsewhere / "helper.py").write_text("2")
+    assert app.change == [package / "helper.py"]
+    beside = app.elsewhere / "beside"
+    beside.mkdir()
+    (beside / "helper.py").write_text("3")
+    (app.root / "package.new").symlink_to(beside)
+    (app.root / "package.new").rename(package)
+    assert app.change == [package / "helper.py"]
+    app.has_loaded(app.root / "main.py", package / "helper.py")
+    beside.rename(app.elsewhere.with_name("aside"))
+    app.elsewhere.with_name("aside").rename(beside)
+    (beside / "helper.py").write_text("4")
+    assert app.change == [package / "helper.py"]
+
+
+def test_a_folder_that_has_another_name_too_is_followed_under_both(app: App) -> None:
+    also = app.root.with_name("also")
+    also.symlink_to(app.root)
+    settings = app.root / ".." / "app" / ".env"
+    settings.write_text("A=1")
+    app.following.follow_settings([str(settings)])
+    app.has_loaded(app.root / "main.py", also / "helper.py")
+    assert app.change == []
+    (app.root / "main.py").write_text("2")
+    (app.root / "helper.py").write_text("2")
+    settings.write_text("A=2")
+    assert app.change == [app.root / "main.py", also / "helper.py", settings]

@@ -65,6 +65,22 @@ def test_a_file_counts_when_its_writing_has_ended(tmp_path: Path) -> None:
         watch.wait_for(tmp_path / "main.py")
 
 
+def test_a_folder_is_told_of_by_every_name_that_it_is_followed_by(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("folder")
+    with watching(tmp_path) as watch:
+        assert watch.source.follow(str(link))
+        assert not watch.source.follow(str(link))
+        (link / "main.py").write_text("")
+        watch.wait_for(link / "main.py")
+        watch.wait_for(tmp_path / "folder" / "main.py")
+        (tmp_path / "folder").rename(tmp_path / "moved")
+        watch.wait_for(tmp_path / "folder", is_gone=True)
+        (tmp_path / "moved" / "late.py").write_text("")
+        watch.wait_for(tmp_path / "moved" / "late.py")
+
+
 def test_folders_that_come_later_are_followed_with_all_that_is_in_them(tmp_path: Path) -> None:
     staged = tmp_path.with_name(f"{tmp_path.name}-staged")
     (staged / "deep").mkdir(parents=True)
