@@ -23,6 +23,7 @@ class Following:
         self._root = str(root)
         self._sources = sources
         self._burst = Burst()
+        self._settings: set[str] = set()
 
     @property
     def files(self) -> set[str]:
@@ -35,8 +36,10 @@ class Following:
         return self._burst.deadline
 
     def follow_settings(self, files: Sequence[str]) -> None:
-        """Follow these env files, whatever their names are."""
-        self._ledger.inherited.update(files)
+        """Follow these env files, whatever their names are, and no others."""
+        self._ledger.inherited -= self._settings.difference(files)
+        self._settings = set(files)
+        self._ledger.inherited |= self._settings
         self._locate()
 
     def see(self, source: Source) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from lihil_cli.devserver import events
 from lihil_cli.devserver.desk import Desk
+from lihil_cli.devserver.failure import shorten
 from lihil_cli.devserver.following import Following
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
@@ -63,6 +64,7 @@ class _Known:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.loaded_at = 0.0
+        self.app = ""
         self.routes: list[tuple[str, str]] | None = None
         self.has_hung_up = False
 
@@ -179,6 +181,8 @@ class _Supervisor:
                 self._code = code
 
     def _launch(self, worker: int, *, fresh: bool) -> None:
+        if fresh and not self._read_settings(worker):
+            return
         link = self._nursery.launch(worker, fresh=fresh)
         self._watch_zygote()
         self._workers[worker] = _Known(link)
@@ -194,8 +198,10 @@ class _Supervisor:
                 forget_bytecode(path)
             self._following.begin()
             known.loaded_at = time.time()
+            known.app = str(self._nursery.plan.target)
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows
+            self._desk.name(known.app)
             generation = self._machine.generation + (worker == self._machine.next)
             known.link.send({"word": "news", "news": self._desk.news(generation, self._following.files)})
         known.link.send(message)
@@ -388,16 +394,18 @@ class _Supervisor:
 
     def _judge(self, now: float) -> None:
         change = self._following.judge(now)
-        if change is None or (change.fresh and not self._read_settings()):
-            return
-        self._step(events.Changed(change))
+        if change is not None:
+            self._step(events.Changed(change))
 
-    def _read_settings(self) -> bool:
+    def _read_settings(self, worker: int) -> bool:
+        """For a worker that is to inherit nothing; False when they are wrong, with which it has failed."""
         try:
             self._nursery.plan = self._refresh()
         except CliError as error:
-            say(error.text)
+            self._step(events.Failed(worker, events.Failure(error.message.partition("\n")[0], shorten(error.text))))
+            self._step(events.Gone(worker, ""))
             return False
+        self._following.follow_settings(self._nursery.plan.env_files)
         return True
 
 
