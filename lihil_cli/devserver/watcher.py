@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lihil_cli.devserver.inotify import Inotify, Seen
 from lihil_cli.devserver.mounts import polled_folders
+from lihil_cli.serving.report import say
 
 _SKIPPED = {"node_modules", "__pycache__", "site-packages", "__pypackages__"}
 _STEP_MS, _POLL_MS = 10, 300
@@ -56,21 +57,36 @@ class Watched:
         self._top = top
         self._skipped = set(skipped)
         self._inotify = Inotify()
+        self._is_set_up = False
+        self._has_complained = False
         try:
             for _ in self._walk(top):
                 pass
         except OSError:
             self._inotify.close()
             raise
+        self._is_set_up = True
 
     def fileno(self) -> int:
         return self._inotify.fileno()
 
     def follow(self, folder: str) -> bool:
         """Watch a folder too that lies elsewhere, or is skipped otherwise; whether it was not watched before."""
-        if folder in self._inotify:
+        return folder not in self._inotify and self._add(folder)
+
+    def _add(self, folder: str) -> bool:
+        """Watch a folder; where that cannot be done, while the server runs, it is said once and the rest goes on."""
+        try:
+            self._inotify.add(folder)
+        except OSError as error:
+            if not self._is_set_up:
+                raise
+            if not self._has_complained:
+                self._has_complained = True
+                where = os.path.relpath(folder, self._top)
+                why = f"{error.strerror}; a change there comes with the next one elsewhere"
+                say(f"note: {where} cannot be watched, and may not be the only one: {why}")
             return False
-        self._inotify.add(folder)
         return True
 
     def changes(self) -> Iterator[Seen]:
@@ -89,7 +105,7 @@ class Watched:
         """Watch a folder and those below it; every file that is there already."""
         if folder in self._skipped or (folder != self._top and is_skipped(folder)):
             return
-        self._inotify.add(folder)  # before it is listed, so that nothing is missed in between
+        self._add(folder)  # before it is listed, so that nothing is missed in between
         below = []
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:

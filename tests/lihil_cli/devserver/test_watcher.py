@@ -13,6 +13,7 @@ from lihil_cli.devserver.inotify import Seen
 from lihil_cli.devserver.watcher import Notified, Source, forget_bytecode, open_sources, read_file
 
 DEADLINE_S = 60
+PATH_MAX = 4096  # limits.h
 
 
 class Watching:
@@ -159,6 +160,32 @@ except OSError as error:
 """
     ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert ran.stdout == "the limit of watchers is reached (fs.inotify.max_user_instances)\n"
+
+
+def test_a_folder_that_cannot_be_watched_later_on_is_said_once_and_the_rest_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path
+    while len(f"{folder}/{'x' * 200}") < PATH_MAX:
+        folder /= "x" * 200
+    folder.mkdir(parents=True)
+    names = ["a" * 255, "b" * 255]  # with which a path is too long for the kernel
+    with watching(tmp_path) as watch:
+        above = os.open(folder, os.O_RDONLY)
+        for name in names:
+            os.mkdir(name, dir_fd=above)
+        watch.wait_for(folder / names[1])
+        (tmp_path / "main.py").write_text("")
+        watch.wait_for(tmp_path / "main.py")
+        assert not watch.source.follow(str(folder / names[0]))
+        for name in names:
+            os.rmdir(name, dir_fd=above)
+        os.close(above)
+    said = capsys.readouterr().err
+    assert said.startswith("note: ")
+    assert said.count("\n") == 1
+    why = "File name too long; a change there comes with the next one elsewhere"
+    assert f"/{names[0]} cannot be watched, and may not be the only one: {why}\n" in said
 
 
 def test_the_content_of_a_file_that_is_gone_is_none(tmp_path: Path) -> None:
