@@ -19,6 +19,9 @@ FEW: Final = 3
 Read: TypeAlias = Callable[[str], bytes | None]
 """The content of a file; None when there is none."""
 
+_BESIDE: Final = (".swp", ".swo", ".swn", ".swx", ".bak", ".orig", ".tmp", "~")
+"""What editors put beside a file while it is open, or was saved: its name, and one of these."""
+
 _ABSENT: Final = -1  # which no hash is
 
 
@@ -31,7 +34,9 @@ def may_count(path: str) -> bool:
 def is_settings(path: str) -> bool:
     """Whether a file of this name holds what is read before any code runs."""
     name = basename(path)
-    return name == ".env" or name.startswith(".env.") or name == "pyproject.toml"
+    if name.startswith(".env."):
+        return not name.endswith(_BESIDE)
+    return name in {".env", "pyproject.toml"}
 
 
 class Burst:

@@ -17,7 +17,20 @@ def test_code_and_settings_may_count(path: str) -> None:
     assert may_count(path)
 
 
-@pytest.mark.parametrize("path", ["/p/a.html", "/p/a.css", "/p/a.json", "/p/README.md", "/p/main.py~", "/p/4913"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/a.html",
+        "/p/a.css",
+        "/p/a.json",
+        "/p/README.md",
+        "/p/main.py~",
+        "/p/4913",
+        "/p/.env~",
+        "/p/.env.swp",
+        "/p/.env.local.swx",
+    ],
+)
 def test_nothing_else_may(path: str) -> None:
     assert not may_count(path)
 
