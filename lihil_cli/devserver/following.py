@@ -13,6 +13,8 @@ from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.watcher import Source, read_file
 
 _GRAIN_S: Final = 0.02  # by how much a file's time may lie behind the clock
+_LOCKED_S: Final = 1.9  # how long git is waited for
+_STALE_S: Final = 10  # an older lock was left behind: git makes it as it begins
 
 
 class Following:
@@ -86,9 +88,16 @@ class Following:
 
     def judge(self, now: float) -> Change | None:
         """The change that has come about, once it is over; None while it is not, and when nothing counts."""
-        if now < self._burst.began + 1.9 and os.path.exists(f"{self._root}/.git/index.lock"):
+        if now < self._burst.began + _LOCKED_S and _is_young(f"{self._root}/.git/index.lock"):
             self._burst.lock(now)
             return None
         began = self._burst.began
         verdict = self._ledger.judge(self._burst.take(), read_file)
         return None if verdict is None else Change(verdict.files, began, verdict.is_fresh)
+
+
+def _is_young(lock: str) -> bool:
+    try:
+        return time.time() - os.stat(lock).st_mtime < _STALE_S
+    except OSError:
+        return False

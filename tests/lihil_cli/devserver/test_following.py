@@ -1,5 +1,6 @@
 """Files that are really watched, and a worker of whom it is only said what it has loaded, and when."""
 
+import os
 import select
 import time
 from collections.abc import Iterator
@@ -90,6 +91,16 @@ def test_one_in_a_folder_that_was_not_watched_counts_by_its_time(app: App) -> No
     (folder / "early.py").write_text("")
     app.has_loaded(folder / "early.py", since=-LONG_S)
     assert app.change == [folder / "early.py"]
+
+
+def test_git_is_waited_for_while_it_changes_files_unless_it_has_left_its_lock_behind(app: App) -> None:
+    lock = app.root / ".git" / "index.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    (app.root / "main.py").write_text("2")
+    assert app.change == []
+    os.utime(lock, (0, time.time() - 60))
+    assert app.change == [app.root / "main.py"]
 
 
 def test_one_that_is_imported_again_after_a_while_is_a_new_one(app: App) -> None:
