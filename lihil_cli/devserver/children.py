@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,15 @@ class Child:
         while self.poll() is None:
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+
+def reap_orphans(known: Collection[int]) -> None:
+    """Let those processes go that have ended and are nobody's any more; `known` are waited for by somebody."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if ended.si_pid in known:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def start_child(module: str) -> tuple[Child, socket.socket]:

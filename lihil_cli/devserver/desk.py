@@ -96,7 +96,8 @@ class Desk:
 
     def clear(self) -> None:
         """Take away what is true only while the server runs; the schema stays, as last loaded."""
-        self._forget_error()
+        if self._error is not None:  # another server of this project may have its own there
+            self._forget_error()
 
     def _forget_error(self) -> None:
         self._error = None

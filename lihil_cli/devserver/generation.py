@@ -96,7 +96,6 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     try:
         _take_signals()
         _hand_over_keyboard(link)
-        threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -127,11 +126,15 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
     """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
 
 
-def _end_with_parent(link: Link) -> None:
-    """Without a supervisor nobody would ever end this process, which the loop may be too busy to notice."""
-    link.wait_for_end()
-    time.sleep(_ORPHAN_GRACE_S)
-    os._exit(ExitCode.FAILED)
+def end_with_supervisor(link: Link) -> None:
+    """Begin to watch: without a supervisor nobody would ever end this process, which may be too busy to notice."""
+
+    def watch() -> None:
+        link.wait_for_end()
+        time.sleep(_ORPHAN_GRACE_S)
+        os._exit(ExitCode.FAILED)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _leave(code: int) -> None:

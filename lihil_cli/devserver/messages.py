@@ -53,13 +53,13 @@ class Link:
         """The next descriptor that came with a message, in their order."""
         return self._descriptors.pop(0)
 
-    def wait_for_end(self) -> None:
-        """Return once the peer has ended; reads nothing, so another thread may."""
+    def wait_for_end(self, timeout_ms: int | None = None) -> bool:
+        """Return True once the peer has ended, False when that takes longer; reads nothing, so another thread may."""
         import select
 
         poll = select.poll()
         poll.register(self._end, 0)  # the end is told even to those who ask for nothing, see poll(2), POLLHUP
-        poll.poll()
+        return bool(poll.poll(timeout_ms))
 
     def close(self) -> None:
         """Close this end."""

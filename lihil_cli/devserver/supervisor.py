@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
@@ -25,6 +24,7 @@ from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.state import Machine, Situation
 from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.ending import SIGNALS, ignore_signal
 from lihil_cli.serving.report import say
 
 _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
@@ -69,17 +69,6 @@ class _Known:
         self.has_hung_up = False
 
 
-class _Bell:
-    """Signals, brought to the selector."""
-
-    def __init__(self, near: socket.socket) -> None:
-        self.near = near
-        self.rung: list[int] = []
-
-    def note(self, signum: int, frame: FrameType | None) -> None:
-        self.rung.append(signum)
-
-
 class _Supervisor:
     def __init__(
         self, nursery: Nursery, sources: list[Source], desk: Desk, choice: Choice, refresh: Callable[[], DevPlan]
@@ -95,8 +84,7 @@ class _Supervisor:
         self._code: int | None = None
         self._selector = selectors.DefaultSelector()
         self._zygote_link: Link | None = None
-        near, self._far_bell = socket.socketpair()
-        self._bell = _Bell(near)
+        self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
         self._are_keys_lent = False
@@ -108,7 +96,7 @@ class _Supervisor:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
         self._following.follow_settings(self._nursery.plan.env_files)
-        self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
             self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._following.see(source))
         if self._keys.take():
@@ -138,12 +126,12 @@ class _Supervisor:
 
     def _take_signals(self) -> None:
         self._far_bell.setblocking(False)
-        self._bell.near.setblocking(False)
+        self._bell.setblocking(False)
         signal.set_wakeup_fd(self._far_bell.fileno(), warn_on_full_buffer=False)
-        for name in ("SIGINT", "SIGTERM", "SIGCHLD", "SIGCONT"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                self._before[number] = signal.signal(number, self._bell.note)
+        told = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+        for number in (*told, signal.SIGINT, signal.SIGCHLD, signal.SIGCONT):
+            self._before.setdefault(number, signal.getsignal(number))
+            signal.signal(number, ignore_signal)
 
     def close(self) -> None:
         """Give back what was taken here: signals, keyboard, workers, files."""
@@ -155,7 +143,7 @@ class _Supervisor:
             self._nursery.kill(worker)
             self._drop(worker)
         self._selector.close()
-        self._bell.near.close()
+        self._bell.close()
         self._far_bell.close()
         self._desk.clear()
 
@@ -339,20 +327,17 @@ class _Supervisor:
     # Signals and keys
 
     def _hear_signals(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell.near.recv(4096)
-        rung, self._bell.rung[:] = list(self._bell.rung), []
-        for signum in rung:
-            if signum == signal.SIGINT:
+        for number in self._bell.recv(4096):
+            if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
-            elif signum == signal.SIGTERM:
-                self._step(events.Stop(ExitCode.TERMINATED))
-            elif signum == getattr(signal, "SIGCONT", None):
+            elif number == signal.SIGCONT:
                 self._take_keys()
-            else:
+            elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
                     self._lose(message["ended"], message["how"])
+            elif number in SIGNALS:
+                self._step(events.Stop(ExitCode.TERMINATED))
 
     def _take_keys(self) -> None:
         """After a pause the keyboard may be ours again, or not any more."""

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.lihil_cli.commands.serving import (
     BARE_APP,
+    DEADLINE_S,
     LIFESPAN_FAILS,
     Launch,
     Running,
@@ -163,6 +166,50 @@ def test_nothing_outlives_a_supervisor_that_is_killed(launch: Launch, bare_app: 
         """The port is free again."""
 
 
+SLOW_PACKAGE = """\
+import pathlib, time
+seen = pathlib.Path(__file__).with_name("seen")
+if seen.exists():
+    print("once more", flush=True)
+    time.sleep(3600)
+seen.touch()
+"""
+
+
+def test_a_package_that_is_being_loaded_ahead_does_not_outlive_a_supervisor_that_is_killed(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = tmp_path_factory.mktemp("lib") / "site-packages"
+    site.mkdir()
+    (site / "slow.py").write_text(SLOW_PACKAGE)
+    bare_app.write_text(f"import slow\n{BARE_APP}")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, is_measured=False)
+    server.wait_for("once more")
+    server.tell(signal.SIGKILL, group=False)
+    assert server.ends() == -signal.SIGKILL
+    assert server.is_silent
+
+
+def test_a_standard_input_that_is_closed_is_no_other_file(bare_app: Path) -> None:
+    command = [sys.executable, "-m", "lihil_cli", "run", "--reload", "--port", "0"]
+    with subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        cwd=bare_app.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as server:
+        assert server.stderr is not None
+        said = iter(server.stderr.readline, "")
+        assert any("Ctrl-C stops it" in line for line in said)
+        server.send_signal(signal.SIGCONT)  # upon which it looks whether the keyboard is its own again
+        bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+        assert any("generation 2" in line for line in said)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(DEADLINE_S) == 143
+
+
 def test_ctrl_c_ends_a_worker_that_is_busy_loading(launch: Launch, bare_app: Path) -> None:
     server = launch("run", "--reload", "--port", "0")
     server.wait_for("Ctrl-C stops it")
@@ -281,20 +328,18 @@ def test_settings_that_change_are_followed_told_and_kept_from_serving_while_they
     assert server.news["error"]["summary"].endswith("extra.vars cannot be read: No such file or directory")
     assert (get(server.address), server.record["app"]) == (b"VERSION", "main:app")
 
-    toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\n")
-    server.wait_for(f"note: host stays 127.0.0.1; 0.0.0.0 ({toml}) takes a new start\n")
-    server.wait_for("reloaded pyproject.toml, main.py in")
-    server.wait_for("generation 2\n")
-    assert get(server.address) == b"v2"
-
     extra.write_text("EXTRA=one\n")
     toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\napp = 'other:app'\nenv_file = 'extra.vars'\n")
     server.wait_for(f"app is other:app from now on ({toml}), and was -\n")
-    server.wait_for("generation 3\n")
+    server.wait_for(f"note: host stays 127.0.0.1; 0.0.0.0 ({toml}) takes a new start\n")
+    server.wait_for("reloaded pyproject.toml, main.py in")
+    server.wait_for("generation 2\n")
     assert get(server.address) == b"one"
     assert server.record["app"] == server.news["app"] == "other:app"
+
     extra.write_text("EXTRA=two\n")
     server.wait_for("reloaded extra.vars in")
+    server.wait_for("generation 3\n")
     assert get(server.address) == b"two"
     assert server.said.count("host stays") == 1
     assert has_no_escapes_or_tracebacks(server.said)
