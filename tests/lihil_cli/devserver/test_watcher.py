@@ -124,19 +124,26 @@ def test_what_is_no_source_of_the_users_is_not_even_watched(tmp_path: Path, fold
 
 @pytest.mark.parametrize("polls", [True, False])
 def test_elsewhere_and_on_silent_file_systems_the_same_is_told(tmp_path: Path, polls: bool) -> None:
-    (tmp_path / "node_modules").mkdir()
-    source = Notified([str(tmp_path)], polls=polls)
+    top, beside = tmp_path / "app", tmp_path / "beside"
+    for folder in (top / "node_modules", top / ".hidden", beside / "deep"):
+        folder.mkdir(parents=True)
+    source = Notified([str(top)], polls=polls)
     try:
         watch = Watching(source)
-        source.follow(str(tmp_path))
-        (tmp_path / "node_modules" / "x.py").write_text("")
-        (tmp_path / "main.py").write_text("")
-        watch.wait_for(tmp_path / "main.py")
-        (tmp_path / "main.py").unlink()
-        watch.wait_for(tmp_path / "main.py", is_gone=True)
+        folders = (top, beside, beside, top / ".hidden", tmp_path / "gone")
+        assert [source.follow(str(folder)) for folder in folders] == [False, True, False, True, False]
+        (top / "node_modules" / "x.py").write_text("")
+        (beside / "deep" / "x.py").write_text("")
+        (top / "main.py").write_text("")
+        (beside / "common.py").write_text("")
+        (top / ".hidden" / "x.py").write_text("")
+        for file in (top / "main.py", beside / "common.py", top / ".hidden" / "x.py"):
+            watch.wait_for(file)
+        (top / "main.py").unlink()
+        watch.wait_for(top / "main.py", is_gone=True)
     finally:
         source.close()
-    assert not any("node_modules/" in path for path in watch.paths)
+    assert not any("node_modules/" in path or "deep/" in path for path in watch.paths)
 
 
 def test_a_platform_without_inotify_gets_watchfiles(tmp_path: Path) -> None:
