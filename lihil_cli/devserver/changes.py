@@ -99,7 +99,7 @@ class Ledger:
         self._digests: dict[str, int] = {}
         self._real: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}  # the same the other way round
-        self._overlooked: set[str] = set()
+        self._overlooked: dict[str, float] = {}
         self._is_known = False  # until a worker has said what it imported, any code may be the app's
         self._is_broken = False
 
@@ -142,16 +142,12 @@ class Ledger:
         for path, place in real.items():
             self._names.setdefault(place, []).append(path)
 
-    def begin(self) -> None:
-        """A worker begins to read the code: what changes from now on may be newer than what it reads."""
-        self._overlooked.clear()
-
-    def concerned(self, path: str, *, is_folder: bool = False) -> list[str]:
-        """The files of the code that change when something happens to `path`; for a folder as a whole."""
+    def concerned(self, path: str, at: float, *, is_folder: bool = False) -> list[str]:
+        """The files of the code that change when something happens to `path`, at this time; to a folder as a whole."""
         found = self.below(path) if is_folder else []
         found += [name for name in self._named(path) if (may_count(name) or self.holds(name)) and self.is_part(name)]
         if not found and path.endswith(".py"):
-            self._overlooked.add(path)
+            self._overlooked[path] = at
         return found
 
     def _named(self, path: str) -> list[str]:
@@ -159,8 +155,9 @@ class Ledger:
         names = self._names.get(path, [])
         return names if names and not self.holds(path) else [path, *names]
 
-    def overlooked(self) -> list[str]:
-        """Files that changed since `begin`, when nobody knew yet that they belong to the code, as is known now."""
+    def overlooked(self, since: float) -> list[str]:
+        """Files that changed since this time, when nobody knew yet that they belong to the code, as is known now."""
+        self._overlooked = {path: at for path, at in self._overlooked.items() if at >= since}  # it only ever grows
         return sorted(name for path in self._overlooked for name in self._named(path) if self.is_part(name))
 
     def below(self, folder: str) -> list[str]:

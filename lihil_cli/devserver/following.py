@@ -49,20 +49,19 @@ class Following:
         now = time.monotonic()
         for seen in source.changes():
             may_hold_more = seen.is_folder or os.path.islink(seen.path)
-            for path in self._ledger.concerned(seen.path, is_folder=may_hold_more):
+            for path in self._ledger.concerned(seen.path, time.time(), is_folder=may_hold_more):
                 self._burst.add(path, now, is_gone=seen.is_gone)
 
-    def begin(self) -> None:
-        """A worker is about to read the code."""
-        self._ledger.begin()
-
     def learn(self, imports: Message, loaded_at: float, *, whole: bool) -> None:
-        """Follow what a worker has imported that began to load at the time `loaded_at`; `whole` when that is all."""
+        """Follow what a worker has imported; `whole` when that is all.
+
+        What was not known before it has read after the time `loaded_at`: what changed later may be newer than that.
+        """
         self._ledger.learn(
             files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
         )
         unwatched = self._locate()  # before they are looked at, so that nothing is missed in between
-        doubtful = self._ledger.overlooked()
+        doubtful = self._ledger.overlooked(loaded_at)
         for path in self._ledger.unread():
             with suppress(OSError):
                 if os.stat(path).st_ctime < loaded_at - _GRAIN_S:

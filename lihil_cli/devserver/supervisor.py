@@ -184,7 +184,6 @@ class _Supervisor:
         if word is events.Word.LOAD:
             for path in self._machine.loading:
                 forget_bytecode(path)
-            self._following.begin()
             known.loaded_at = time.time()
             known.app = str(self._nursery.plan.target)
             message["first"] = self._machine.generation == 0

@@ -163,15 +163,17 @@ def test_a_folder_stands_for_the_code_in_it(ledger: Ledger) -> None:
 
 
 def test_what_may_be_code_is_remembered_until_that_is_known(ledger: Ledger) -> None:
-    ledger.begin()
-    assert ledger.concerned("/p/main.py") == ["/p/main.py"]
-    assert ledger.concerned("/p", is_folder=True) == ["/p/helper.py", "/p/main.py"]
-    assert [ledger.concerned(path) for path in ("/p/unused.py", "/p/late.py", "/p/page.html")] == [[], [], []]
-    assert ledger.overlooked() == []
-    ledger.learn(files=["/p/main.py", "/p/late.py"], inherited=[], missing=[], whole=True)
-    assert ledger.overlooked() == ["/p/late.py"]
-    ledger.begin()
-    assert ledger.overlooked() == []
+    assert ledger.concerned("/p/main.py", 1) == ["/p/main.py"]
+    assert ledger.concerned("/p", 1, is_folder=True) == ["/p/helper.py", "/p/main.py"]
+    found = [
+        ledger.concerned(f"/p/{name}", at) for at, name in enumerate(["unused.py", "early.py", "late.py", "a.txt"])
+    ]
+    assert found == [[], [], [], []]
+    assert ledger.overlooked(0) == []
+    ledger.learn(files=["/p/main.py", "/p/early.py", "/p/late.py"], inherited=[], missing=[], whole=True)
+    assert ledger.overlooked(1) == ["/p/early.py", "/p/late.py"]
+    assert ledger.overlooked(2) == ["/p/late.py"]
+    assert ledger.overlooked(1) == ["/p/late.py"]
 
 
 def test_what_is_not_imported_any_more_is_forgotten(ledger: Ledger) -> None:
@@ -182,9 +184,9 @@ def test_what_is_not_imported_any_more_is_forgotten(ledger: Ledger) -> None:
 
 def test_a_file_behind_a_link_is_known_by_the_name_that_the_code_gives_it(ledger: Ledger) -> None:
     ledger.locate({"/p/helper.py": "/elsewhere/any.py", "/lib/lihil/app.py": "/src/lihil/app.py"})
-    assert ledger.concerned("/elsewhere/any.py") == ["/p/helper.py"]
-    assert ledger.concerned("/p/helper.py") == ["/p/helper.py"]
-    assert ledger.concerned("/src", is_folder=True) == ["/lib/lihil/app.py"]
+    assert ledger.concerned("/elsewhere/any.py", 1) == ["/p/helper.py"]
+    assert ledger.concerned("/p/helper.py", 1) == ["/p/helper.py"]
+    assert ledger.concerned("/src", 1, is_folder=True) == ["/lib/lihil/app.py"]
     ledger.locate({"/p/helper.py": "/p/main.py"})
-    assert ledger.concerned("/p/main.py") == ["/p/main.py", "/p/helper.py"]
-    assert ledger.concerned("/elsewhere/any.py") == []
+    assert ledger.concerned("/p/main.py", 1) == ["/p/main.py", "/p/helper.py"]
+    assert ledger.concerned("/elsewhere/any.py", 1) == []

@@ -22,18 +22,11 @@ class App:
         self.following = Following(self.root, [source])
         self._source = source
 
-    def begins_to_load(self) -> None:
-        """A worker begins to."""
-        self.see()
-        self.following.begin()
-
-    def has_loaded(self, *files: Path, missing: str = "", since: float = LONG_S) -> None:
-        """A worker has loaded these files; at once, unless it began to read them so many seconds from now."""
-        if since == LONG_S:
-            self.begins_to_load()
+    def has_loaded(self, *files: Path, missing: str = "", since: float | None = None) -> None:
+        """A worker has loaded these files, and began to read them at this time; None: long after they were written."""
         self.see()
         imports = {"files": list(map(str, files)), "inherited": [], "missing": [missing]}
-        self.following.learn(imports, time.time() + since, whole=True)
+        self.following.learn(imports, time.time() + LONG_S if since is None else since, whole=True)
 
     def see(self) -> None:
         """Take all that was told; the kernel tells of a write before that returns."""
@@ -65,31 +58,30 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 
 def test_a_module_that_changes_before_it_is_known_to_be_one_is_loaded_again(app: App) -> None:
-    app.begins_to_load()
+    began = time.time()
     (app.root / "helper.py").write_text("2")
     (app.root / "local.py").write_text("")
     (app.root / "unused.py").write_text("")
     assert app.change == []
-    app.has_loaded(app.root / "main.py", app.root / "helper.py", missing="local", since=-LONG_S)
+    app.has_loaded(app.root / "main.py", app.root / "helper.py", missing="local", since=began)
     assert app.change == [app.root / "helper.py", app.root / "local.py"]
 
 
 def test_one_that_was_saved_together_with_the_change_that_brought_it_is_loaded_once(app: App) -> None:
     (app.root / "helper.py").write_text("2")
     assert app.change == []
-    app.begins_to_load()
-    app.has_loaded(app.root / "main.py", app.root / "helper.py", since=0)
+    app.has_loaded(app.root / "main.py", app.root / "helper.py", since=time.time())
     assert app.change == []
 
 
 def test_one_in_a_folder_that_was_not_watched_counts_by_its_time(app: App) -> None:
     app.has_loaded(app.elsewhere / "main.py", app.elsewhere / "helper.py")
     assert app.change == []
-    app.begins_to_load()
+    began = time.time()
     folder = app.elsewhere / "package"
     folder.mkdir()
     (folder / "early.py").write_text("")
-    app.has_loaded(folder / "early.py", since=-LONG_S)
+    app.has_loaded(folder / "early.py", since=began)
     assert app.change == [folder / "early.py"]
 
 
