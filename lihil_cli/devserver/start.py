@@ -18,8 +18,8 @@ from lihil_cli.serving.opening import open_address
 from lihil_cli.serving.report import Place, say, traces, warn_if_open
 from lihil_cli.settings import Settings, resolve_settings
 
-_FIXED = {"workers", *FIXED} - {"app"}
-_IDLE = ("drain", "start_timeout", "hang_timeout")  # what bounds the workers of a pool
+_FIXED = {"workers", "start_timeout", *FIXED} - {"app"}
+_IDLE = ("drain", "hang_timeout")  # they bound the workers of a pool
 
 
 def serve_with(flags: Mapping[str, object]) -> NoReturn:
