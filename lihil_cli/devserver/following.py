@@ -38,7 +38,7 @@ class Following:
         return self._burst.deadline
 
     def follow_settings(self, files: Sequence[str]) -> None:
-        """Follow these env files, whatever their names are, and no others."""
+        """Follow these env files, whatever their names are, and no others; one that is not there may come."""
         self._ledger.inherited -= self._settings.difference(files)
         self._settings = set(files)
         self._ledger.inherited |= self._settings

@@ -386,6 +386,9 @@ class _Supervisor:
         try:
             self._nursery.plan = self._refresh()
         except CliError as error:
+            cause = error.__cause__
+            absent = [str(cause.filename)] if isinstance(cause, FileNotFoundError) and cause.filename else []
+            self._following.follow_settings([*self._nursery.plan.env_files, *absent])
             self._step(events.Failed(worker, events.Failure(error.message.partition("\n")[0], shorten(error.text))))
             self._step(events.Gone(worker, ""))
             return False

@@ -319,7 +319,7 @@ def test_settings_that_change_are_followed_told_and_kept_from_serving_while_they
     server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
     server.wait_for("Ctrl-C stops it")
 
-    toml.write_text("[tool.lihil]\napp = 'other:app'\nenv_file = 'extra.vars'\n")
+    toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\napp = 'other:app'\nenv_file = 'extra.vars'\n")
     bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
     server.wait_for("extra.vars cannot be read: No such file or directory\n")
     server.wait_for("generation 1 goes on serving; waiting for a change to try again\n")
@@ -329,10 +329,9 @@ def test_settings_that_change_are_followed_told_and_kept_from_serving_while_they
     assert (get(server.address), server.record["app"]) == (b"VERSION", "main:app")
 
     extra.write_text("EXTRA=one\n")
-    toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\napp = 'other:app'\nenv_file = 'extra.vars'\n")
     server.wait_for(f"app is other:app from now on ({toml}), and was -\n")
     server.wait_for(f"note: host stays 127.0.0.1; 0.0.0.0 ({toml}) takes a new start\n")
-    server.wait_for("reloaded pyproject.toml, main.py in")
+    server.wait_for("reloaded pyproject.toml, main.py, extra.vars in")
     server.wait_for("generation 2\n")
     assert get(server.address) == b"one"
     assert server.record["app"] == server.news["app"] == "other:app"
