@@ -31,8 +31,10 @@ MAX_PEERS = 100
 
 def obey(desk: Desk, line: str, now: float) -> list[Action]:
     """Do what a typed line says. Where there is no connection for it, the line goes back into the prompt."""
-    command = parse_typed(line)
-    return _obey(desk, command, line, now)
+    try:
+        return _obey(desk, parse_typed(line), line, now)
+    except Exception as error:  # whatever it is, it must not cost the session
+        return [*guide.admit(desk, error), Prefill(line)]
 
 
 def _obey(desk: Desk, command: commands.Command, line: str, now: float) -> list[Action]:

@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import binascii
 import json
 import re
 import shlex
@@ -203,7 +202,7 @@ def _hex_bytes(text: str) -> bytes:
 def _base64_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _WrongError("this is not base64") from None
 
 
@@ -231,9 +230,17 @@ def _value(text: str) -> Any:
 def _json(rest: str) -> Command:
     try:
         text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
+    _refuse_surrogates(text)
     return Say(text, text)
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _WrongError("it holds half a character (\\ud800 to \\udfff), which no text has room for") from None
 
 
 def _msgpack(rest: str) -> Command:
@@ -241,7 +248,9 @@ def _msgpack(rest: str) -> Command:
 
     try:
         return Say(msgspec.msgpack.encode(_value(rest)), f"/msgpack {rest}")
-    except (TypeError, OverflowError) as error:
+    except _WrongError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _WrongError(f"this has no form in msgpack: {error}") from None
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lihil_cli.wstest.place.schema import parse_schema
+from lihil_cli.wstest.place.schema import Route, Schema, parse_schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
     ClearScreen,
@@ -64,6 +64,40 @@ def test_a_command_can_do_without_words(bench: Bench, line: str, action: object)
 def test_a_mistake_is_told_and_nothing_is_sent(bench: Bench) -> None:
     assert bench.type("/nope") == []
     assert bench.shown == ["✗ unknown command /nope: /help lists them, and //nope sends the line as it is"]
+
+
+class Broken(Schema):
+    """What is known of an app, with a bug in it."""
+
+    @property
+    def websockets(self) -> tuple[Route, ...]:
+        raise RuntimeError("boom")
+
+
+def test_a_bug_costs_the_line_and_not_the_session(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, schema=Broken("", ())))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/routes") == [Prefill("/routes")]
+    told = ["✗ RuntimeError: boom", "  This is a bug in lihil; please report it, with what /trace shows."]
+    assert bench.shown[-2:] == told
+    bench.type("/trace")
+    assert bench.shown[-1] == "  RuntimeError: boom"
+    assert bench.type("hi") == [Send("ws", "hi")]
+
+
+def test_an_address_that_is_none_leaves_the_session_alone(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/chat")]})
+    bench = make_bench(Setup(URL, schema=schema))
+    bench.open()
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.type("/connect http://[::1")
+    bench.do(Closed("bob", 1000, by="client"))
+    bench.fail("'http://[::1' is no address", code=2, peer="bob")
+    bench.type("/use bob")
+    bench.type("/new")
+    assert "the schema knows no message types" in bench.shown[-1]
 
 
 def test_an_empty_line_means_nothing(bench: Bench) -> None:
