@@ -42,7 +42,7 @@ class History:
         """Keep a line; where that fails nobody's typing is lost for it."""
         if self._file is None:
             return
-        from lihil_cli.wstest.repl.redact import redact  # late: its patterns are compiled for those who type
+        from lihil_cli.wstest.redact import redact  # late: its patterns are compiled for those who type
 
         record = json.dumps([self._path, redact(text)], ensure_ascii=False)
         with suppress(OSError):

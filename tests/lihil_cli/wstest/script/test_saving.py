@@ -70,11 +70,15 @@ def test_an_address_is_kept_without_its_server_and_its_secrets(address: str, wri
 
 
 def test_a_header_that_is_a_secret_is_asked_for_from_the_environment() -> None:
-    events = [Opened("", "/", (("Authorization", "Bearer abc"), ("X-Api-Key", "k"), ("Accept", "x")))]
-    assert (
-        format_script(events)
-        == "@client main / [Authorization: ${AUTHORIZATION}] [X-Api-Key: ${X_API_KEY}] [Accept: x]\n"
-    )
+    events = [
+        Opened(
+            "",
+            "/",
+            (("Authorization", "Bearer abc"), ("X-Session", "k"), ("X-Odd", "Bearer abcdefghi"), ("Accept", "x")),
+        )
+    ]
+    secrets = "[Authorization: ${AUTHORIZATION}] [X-Session: ${X_SESSION}] [X-Odd: ${X_ODD}]"
+    assert format_script(events) == f"@client main / {secrets} [Accept: x]\n"
 
 
 MESSAGES: st.SearchStrategy[Message] = st.text() | st.binary(max_size=20) | st.builds(Closed, st.integers(1000, 1015))
