@@ -11,24 +11,26 @@ _SECRET = re.compile(
 # Among headers, which name who asks rather than what for, these are secrets too.
 _SECRET_HEADER = re.compile(r"key|session|pwd", re.IGNORECASE)
 _HANDSHAKE = "sec-websocket-"  # its key is made for one handshake, and protects nothing
+# `${TOKEN}`, `Bearer ${TOKEN}`: the name of a secret
+_PLACEHOLDER = re.compile(r"(?:[A-Za-z]+ +)?\$\{\w+\}(?=[ \t]|$)")
 
+_COMMAND = re.compile(r"\s*(?:@[\w-]+\s+)?/(?:open|connect)\s")
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|\\$|"(?:[^"\\]|\\.)*"?|'[^']*'?)+""")
 _MEMBER = re.compile(
     r"""(["'])([\w.-]{1,64})(\1\s*:\s*)"""
     r"""("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\{[^{}]*\}?|\[[^\[\]]*\]?|[^\s,}\]]+)"""
 )
 _ASSIGNMENT = re.compile(r"""((?<![\w.-])[\w.-]{1,64})(=+)[^\s&"']+""")
 # Behind a space the value goes on to the end of the line; without one it is a word, as in the items of a command.
-_HEADER = re.compile(r"""((?<![\w./-])[\w-]{1,64})(\s*:)(?:([ \t]+)[^"'\]\r\n]+|"[^"]*"?|'[^']*'?|[^\s"'\]]+)""")
-_COMMAND = re.compile(r"\s*(?:@[\w-]+\s+)?/(?:open|connect)\s")
-_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|\\$|"(?:[^"\\]|\\.)*"?|'[^']*'?)+""")
+_HEADER = re.compile(r"""((?<![\w./-])[\w-]{1,64})(\s*:)(?:([ \t]+)([^"'\]\r\n]+)|("[^"]*"?|'[^']*'?|[^\s"'\]]+))""")
 _OTHERS = (
     # However they are spelled, these two hold spaces.
-    re.compile(r"\b((?:proxy-)?authorization|cookie)(\s*:\s*)[^\"'\]]+", re.IGNORECASE),
-    re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(r"\b((?:proxy-)?authorization|cookie)(\s*:\s*)([^\"'\]]+)", re.IGNORECASE),
+    re.compile(r"\b(Bearer|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE),
     # A JSON Web Token (RFC 7519) wherever it stands: base64 of `{"` begins with eyJ.
-    re.compile(r"()()\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"),
+    re.compile(r"()()\b(eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?)"),
     # ws://user:password@host
-    re.compile(r"(://[^\s/:@]+:)()[^\s/@]+(?=@)"),
+    re.compile(r"(://[^\s/:@]+:)()([^\s/@]+)(?=@)"),
 )
 
 
@@ -44,6 +46,11 @@ def is_secret_header(name: str) -> bool:
     return is_secret(name) or _SECRET_HEADER.search(name) is not None
 
 
+def is_placeholder(value: str) -> bool:
+    """Whether a header's value names its secret instead of holding it: `${TOKEN}`, `Bearer ${TOKEN}`."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
+
 def redact(text: str) -> str:
     """The text with every secret in it replaced: a line that was typed, or one of a handshake."""
     if _COMMAND.match(text):
@@ -52,7 +59,7 @@ def redact(text: str) -> str:
     text = _ASSIGNMENT.sub(_assignment, text)
     text = _HEADER.sub(_header, text)
     for pattern in _OTHERS:
-        text = pattern.sub(lambda found: f"{found[1]}{found[2]}{HIDDEN}", text)
+        text = pattern.sub(_other, text)
     return text
 
 
@@ -60,7 +67,8 @@ def _item(found: re.Match[str]) -> str:
     """A word of /open or /connect, which may be a header however it is quoted."""
     name, colon, value = re.sub(r"""["'\\]""", "", found[0]).partition(":")
     is_header = bool(colon and value) and re.fullmatch(r"[\w-]+", name) is not None
-    return f"{name}:{HIDDEN}" if is_header and is_secret_header(name) else found[0]
+    is_shown = not is_header or _PLACEHOLDER.match(value.strip()) or not is_secret_header(name)
+    return found[0] if is_shown else f"{name}:{HIDDEN}"
 
 
 def _member(found: re.Match[str]) -> str:
@@ -73,4 +81,9 @@ def _assignment(found: re.Match[str]) -> str:
 
 
 def _header(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}{found[3] or ''}{HIDDEN}" if is_secret(found[1]) else found[0]
+    is_shown = not is_secret(found[1]) or _PLACEHOLDER.match(found[4] or found[5])
+    return found[0] if is_shown else f"{found[1]}{found[2]}{found[3] or ''}{HIDDEN}"
+
+
+def _other(found: re.Match[str]) -> str:
+    return found[0] if _PLACEHOLDER.match(found[3]) else f"{found[1]}{found[2]}{HIDDEN}"

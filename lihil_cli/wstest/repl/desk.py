@@ -38,7 +38,8 @@ class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
-    `is_verbose` whatever is known of a handshake and of a failure is.
+    `is_verbose` whatever is known of a handshake and of a failure is. `headers` hold `${NAME}` as it was given;
+    `check_headers` raises CliError for a name that stands for nothing.
     """
 
     target: str
@@ -54,6 +55,7 @@ class Setup(Record):
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
     is_quiet: bool = False
     is_verbose: bool = False
+    check_headers: Callable[[tuple[tuple[str, str], ...]], object] | None = None
 
 
 class Job:

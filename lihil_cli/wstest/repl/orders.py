@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, TypeAlias
 
+from lihil_cli.errors import CliError
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.place.address import address_of
 from lihil_cli.wstest.place.schema import NO_SCHEMA
@@ -125,9 +126,19 @@ def _stall(desk: Desk, order: commands.Stall, now: float) -> list[Action]:
     return [*desk.note(f"reading nothing for {order.seconds:g} s"), Stall(desk.current, order.seconds)]
 
 
+def _destination(desk: Desk, order: commands.ConnectTo | commands.Open) -> str:
+    """The address that is meant. Raises ValueError, saying why, where that or its headers lead to nothing."""
+    if desk.setup.check_headers is not None:
+        try:
+            desk.setup.check_headers(order.extras.headers)
+        except CliError as error:
+            raise ValueError(error.message) from None
+    return address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+
+
 def _connect(desk: Desk, order: commands.ConnectTo, now: float) -> list[Action]:
     try:
-        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+        target = _destination(desk, order)
     except ValueError as error:
         return desk.note(str(error), "bad")
     if order.target:
@@ -156,7 +167,7 @@ def _open(desk: Desk, order: commands.Open, now: float) -> list[Action]:
     if len(desk.peers) >= MAX_PEERS:
         return desk.note(f"{MAX_PEERS} connections are open, which is the most", "bad")
     try:
-        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+        target = _destination(desk, order)
     except ValueError as error:
         return desk.note(str(error), "bad")
     like, desk.current = desk.current, order.name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.interrupts import Interrupts
+from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.repl.connections import Connections
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -90,13 +91,14 @@ class _Shell:
             options.limit,
             options.timeout_s,
             visit.reconnects,
-            visit.handshake.headers,
+            visit.headers,
             visit.schema(),
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
+            lambda headers: fill_headers(headers, visit.folder),
         )
         now = self._loop.time()
         self._log = Log()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Visit(Record):
-    """One call of the command. `folder` is where the project is looked for, `place` how it was found."""
+    """One call of the command. `folder` is where the project is looked for, `place` how it was found.
+
+    `headers` are those that were given, their `${NAME}` not filled in.
+    """
 
     target: Target
     handshake: Handshake
@@ -27,6 +30,7 @@ class Visit(Record):
     frames: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def about(self) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.patterns.match import pattern_of
-from lihil_cli.wstest.redact import is_secret, is_secret_header, redact
+from lihil_cli.wstest.redact import is_placeholder, is_secret, is_secret_header, redact
 from lihil_cli.wstest.script.outgoing import outgoing_of
 
 _ONLY = "main"  # the name of an only connection that needs one
@@ -18,7 +18,10 @@ _NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Opened(Record):
-    """A connection was opened. `address` is its path with the query, or a URL; `name` is "" for the only one."""
+    """A connection was opened. `address` is its path with the query, or a URL; `name` is "" for the only one.
+
+    In the values of `headers`, `${NAME}` stands for what the environment has under that name, as it does in a script.
+    """
 
     name: str
     address: str
@@ -99,8 +102,9 @@ def _plain(text: str) -> str:
 
 
 def _header_value(key: str, value: str) -> str:
-    is_kept = not is_secret_header(key) and redact(value) == value
-    return value.replace("${", "$${").replace("]", "") if is_kept else f"${{{_variable_name(key)}}}"
+    if is_placeholder(value) or not (is_secret_header(key) or redact(value) != value):
+        return value.replace("]", "")
+    return f"${{{_variable_name(key)}}}"
 
 
 def _variable_name(key: str) -> str:

@@ -28,6 +28,7 @@ from lihil_cli.wstest.redact import is_secret_header, redact
         ("@bob /connect 'X-Session:a b' x-key:\"c d\" Room:blue", "@bob /connect X-Session:*** x-key:*** Room:blue"),
         ("/open bob /echo Authorization:Bearer abc", "/open bob /echo Authorization:***"),
         ("/opn bob /echo Token:'a b' x:y", "/opn bob /echo Token:*** x:y"),
+        ("/open bob /x Token:a${TOKEN}", "/open bob /x Token:***"),
         ("X-Auth-Token: a b", "X-Auth-Token: ***"),
         ("GET /x?access_token=abc&n=1 HTTP/1.1", "GET /x?access_token=***&n=1 HTTP/1.1"),
         ("/connect wss://ann:hunter2@example.com/x", "/connect wss://ann:***@example.com/x"),
@@ -41,6 +42,7 @@ def test_a_secret_is_hidden(text: str, kept: str) -> None:
     "text",
     [
         "/open bob wss://auth.example.com:8443/x n==1 Room:blue",
+        "/open bob /x Token:${TOKEN} X-Key:${KEY} 'Authorization: Bearer ${TOKEN}' Room:blue",
         '{"author":"ann","key":"Enter","text":"session: over"}',
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "/connect",

@@ -1,5 +1,6 @@
 import pytest
 
+from lihil_cli.errors import CliError
 from lihil_cli.wstest.place.schema import Route, Schema, parse_schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
@@ -162,6 +163,21 @@ def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_conne
     bench.type("/connect talk")
     bench.type("/open eve talk")
     assert bench.shown[-2:] == ["✗ /rooms/{name} needs name==VALUE"] * 2
+
+
+def test_a_header_that_asks_for_what_nobody_knows_costs_no_connection(make_bench: MakeBench) -> None:
+    def check(headers: object) -> None:
+        if headers == (("Token", "${NONE}"),):
+            raise CliError("the header Token asks for NONE")
+
+    bench = make_bench(Setup(URL, headers=(("X", "${X}"),), check_headers=check))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/connect /chat Token:${NONE}") == []
+    assert bench.type("/open bob /chat Token:${NONE}") == []
+    assert bench.shown[-2:] == ["✗ the header Token asks for NONE"] * 2
+    own = (("X", "${X}"), ("Token", "${TOKEN}"))
+    assert bench.type("/open bob /chat Token:${TOKEN}") == [Connect("bob", "/chat", "ws", own)]
 
 
 def test_several_connections_have_names(bench: Bench) -> None:

@@ -37,7 +37,7 @@ def test_a_session_becomes_a_script_that_looks_like_the_screen() -> None:
 def test_several_connections_have_their_names() -> None:
     events: list[SessionEvent] = [
         Opened("", "/a"),
-        Opened("bob", "/b?x={1}", (("X-A", "1 ${y} ]"), ("Cookie", "c=1"))),
+        Opened("bob", "/b?x={1}", (("X-A", "1 ${y} $${z} ]"), ("Cookie", "c=1"))),
         Arrived("bob", "hi"),
         Arrived("", Closed(1001)),
         Opened("", "/a"),
@@ -45,7 +45,7 @@ def test_several_connections_have_their_names() -> None:
     ]
     assert format_script(events) == (
         "@client main /a\n"
-        "@client bob /b?x=%7B1%7D [X-A: 1 $${y} ] [Cookie: ${COOKIE}]\n"
+        "@client bob /b?x=%7B1%7D [X-A: 1 ${y} $${z} ] [Cookie: ${COOKIE}]\n"
         "bob< hi\n"
         "main< close 1001\n"
         "@connect main /a\n"
@@ -77,8 +77,11 @@ def test_a_header_that_is_a_secret_is_asked_for_from_the_environment() -> None:
             (("Authorization", "Bearer abc"), ("X-Session", "k"), ("X-Odd", "Bearer abcdefghi"), ("Accept", "x")),
         )
     ]
+    events.append(Opened("b", "/", (("Authorization", "Bearer ${TOKEN}"), ("Token", "a${TOKEN}"))))
     secrets = "[Authorization: ${AUTHORIZATION}] [X-Session: ${X_SESSION}] [X-Odd: ${X_ODD}]"
-    assert format_script(events) == f"@client main / {secrets} [Accept: x]\n"
+    assert format_script(events) == (
+        f"@client main / {secrets} [Accept: x]\n@client b / [Authorization: Bearer ${{TOKEN}}] [Token: ${{TOKEN}}]\n"
+    )
 
 
 MESSAGES: st.SearchStrategy[Message] = st.text() | st.binary(max_size=20) | st.builds(Closed, st.integers(1000, 1015))
