@@ -228,7 +228,7 @@ USAGES = (
     Usage("close", "[CODE] [REASON]", "close the connection, with 1000 if nothing is said"),
     Usage("drop", "", "end the TCP connection without a close: the server sees 1006"),
     Usage("stall", "SECONDS", "read nothing for a while, to see how the server bears a slow client", ("/stall 10s",)),
-    Usage("fragment", "BYTES MSG", "send MSG in frames of so many bytes"),
+    Usage("fragment", "BYTES MSG", "send MSG, compressed if that was agreed, in frames of so many bytes"),
     Usage("raw", "HEX", "write bytes to the connection as they are, no frame around them"),
     Usage("hex", "HEX", "send a binary message", ("/hex 01 ff 00",)),
     Usage("b64", "BASE64", "send a binary message"),
