@@ -122,7 +122,8 @@ def test_in_a_record_what_is_not_kept_any_longer_is_empty(bench: Bench) -> None:
 def test_only_the_messages_of_a_record_are_sent_again() -> None:
     events = (
         {"t": 0.0, "ev": "open", "url": URL, "status": 101},
-        {"t": 1.0, "ev": "send", "kind": "text", "data": "hi"},
+        {"t": 1.0, "ev": "send", "kind": "text", "data": "h\u2028i\u0085"},
         {"t": 2.0, "ev": "close", "code": 1000, "reason": "", "by": "client", "clean": True},
     )
-    assert parse_transcript("\n".join(map(json.dumps, events)), "x.jsonl") == [(1.0, "hi")]
+    text = "\r\n".join(json.dumps(event, ensure_ascii=False) for event in events)
+    assert parse_transcript(text, "x.jsonl") == [(1.0, "h\u2028i\u0085")]
