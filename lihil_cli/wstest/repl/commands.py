@@ -30,11 +30,11 @@ class RawBytes(Record):
 
 
 class Repeat(Record):
-    """Send `text` so many times, `every_s` apart."""
+    """Send `say` so many times, `every_s` apart."""
 
     count: int
     every_s: float
-    text: str
+    say: Say
 
 
 class Ping(Record):
@@ -235,7 +235,7 @@ USAGES = (
     Usage("file", "PATH [text|bin]", "send a file as one message"),
     Usage("json", "VALUE", "send JSON, which may be written as in Python", ("/json {'type': 'say', 'ok': True}",)),
     Usage("msgpack", "VALUE", "send JSON as msgpack"),
-    Usage("repeat", "N [every TIME] MSG", "send MSG N times", ("/repeat 50 every 100ms ping",)),
+    Usage("repeat", "N [every TIME] MSG", "send MSG N times", ("/repeat 50 every 100ms ping", "/repeat 3 /hex 00")),
     Usage("new", "[TYPE]", "put an example of a message type into the prompt"),
     Usage("edit", "[TEXT]", "write a message in the editor, as Ctrl-X Ctrl-E does"),
     Usage("show", "[N] [--hex|--raw]", "show message N whole, the last one without N"),

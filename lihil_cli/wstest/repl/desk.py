@@ -61,12 +61,12 @@ class Setup(Record):
 class Job:
     """Messages that are sent one after the other; each with the time to wait before it."""
 
-    def __init__(self, peer: str, steps: Iterator[tuple[float, Payload]], due_at: float, what: str) -> None:
+    def __init__(self, peer: str, steps: Iterator[tuple[float, Say]], due_at: float, what: str) -> None:
         self.peer = peer
         self.steps = steps
         self.due_at = due_at
         self.what = what
-        self.waiting: Payload | None = None
+        self.waiting: Say | None = None
         self.count = 0
 
 
@@ -234,8 +234,8 @@ class Desk:
             if job.due_at > now:
                 return actions
             if job.waiting is not None:
-                text = job.waiting if isinstance(job.waiting, str) else ""
-                actions += self.say(peer, Say(job.waiting, text), now, shows=job.what == "replay" and bool(text))
+                shows = job.what == "replay" and bool(job.waiting.typed)
+                actions += self.say(peer, job.waiting, now, shows=shows)
                 job.count += 1
             step = next(job.steps, None)
             if step is None:

@@ -17,7 +17,7 @@ MAX_LINES = 2000
 """What is kept; the oldest go first, when the file has become twice as long."""
 
 MAX_BYTES = 4 * 2**20
-"""What the file may hold; beyond it, the newest half is kept. What is longer than a sixteenth of it is never written."""
+"""What the file may hold; beyond it, the newest half is kept. A longer line than a sixteenth is not written."""
 
 _NAME = "history"
 _MARKS = ("pyproject.toml", FOLDER)

@@ -1,6 +1,6 @@
 """What each command does: one function a command, from the desk and the order to actions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -14,7 +14,6 @@ from lihil_cli.wstest.repl.events import (
     Action,
     ClearScreen,
     Drop,
-    Payload,
     Prefill,
     ReadFile,
     Say,
@@ -92,9 +91,9 @@ def _raw(desk: Desk, order: commands.RawBytes, now: float) -> list[Action]:
 
 def _repeat(desk: Desk, order: commands.Repeat, now: float) -> list[Action]:
     delays = (0.0 if index == 0 else order.every_s for index in range(order.count))
-    steps: Iterator[tuple[float, Payload]] = zip(delays, repeat(order.text), strict=False)
+    steps = zip(delays, repeat(order.say), strict=False)
     desk.jobs.append(Job(desk.current, steps, now, "repeat"))
-    return [*desk.note(f"{order.text}  ×{order.count}"), *desk.run_jobs(now)]
+    return [*desk.note(f"{order.say.typed}  ×{order.count}"), *desk.run_jobs(now)]
 
 
 def _replay(desk: Desk, order: commands.Replay, now: float) -> list[Action]:

@@ -264,11 +264,11 @@ class Repl:
         return actions + desk.run_jobs(now)
 
 
-def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Payload]]:
+def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Say]]:
     """The messages with the time before each, at so many times the speed; at 0 without waiting."""
     before = 0.0
     for at, payload in steps:
-        yield ((at - before) / speed if speed else 0.0, payload)
+        yield ((at - before) / speed if speed else 0.0, Say(payload, payload if isinstance(payload, str) else ""))
         before = at
 
 

@@ -234,6 +234,12 @@ def test_a_message_is_repeated_at_once(bench: Bench) -> None:
     assert bench.shown == ["  ping  ×3", "  repeat: 3 sent"]
 
 
+def test_any_message_is_repeated_as_it_would_be_sent(bench: Bench) -> None:
+    assert bench.type("/repeat 2 /fragment 1 /hex 00 ff") == [Send("ws", b"\x00\xff", 1)] * 2
+    assert bench.shown == ["  /hex 00 ff  ×2", "  repeat: 2 sent"]
+    assert bench.type("/edit") == [Prefill("/hex 00 ff", edit=True)]
+
+
 def test_a_message_is_repeated_in_time(bench: Bench) -> None:
     assert bench.type("/repeat 3 every 100ms ping") == [Send("ws", "ping")]
     assert bench.do(Tick(), 0.05) == []
