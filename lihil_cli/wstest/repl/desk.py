@@ -39,7 +39,8 @@ class Setup(Record):
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
     `is_verbose` whatever is known of a handshake and of a failure is. `headers` hold `${NAME}` as it was given;
-    `check_headers` raises CliError for a name that stands for nothing.
+    `check_headers` raises CliError for a name that stands for nothing. `offers` are the headers that other options
+    make, such as the subprotocols.
     """
 
     target: str
@@ -55,6 +56,7 @@ class Setup(Record):
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
     is_quiet: bool = False
     is_verbose: bool = False
+    offers: tuple[tuple[str, str], ...] = ()
     check_headers: Callable[[tuple[tuple[str, str], ...]], object] | None = None
 
 

@@ -98,6 +98,7 @@ class _Shell:
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
+            visit.offers,
             lambda headers: fill_headers(headers, visit.folder),
         )
         now = self._loop.time()

@@ -41,6 +41,13 @@ class Visit(Record):
         return "" if self.place is None or self.place.how == "as named" else self.place.how
 
     @property
+    def offers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that options of their own make, as a script has to name them."""
+        names, origin = self.handshake.subprotocols, self.handshake.origin
+        offered = (("Sec-WebSocket-Protocol", ", ".join(names)),) if names else ()
+        return offered if origin is None else (*offered, ("Origin", origin.replace("${", "$${")))
+
+    @property
     def root(self) -> Path:
         """The project's folder, as far as it is known."""
         return (self.place and self.place.root) or self.folder

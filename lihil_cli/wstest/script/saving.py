@@ -103,7 +103,8 @@ def _plain(text: str) -> str:
 
 def _header_value(key: str, value: str) -> str:
     if is_placeholder(value) or not (is_secret_header(key) or redact(value) != value):
-        return value.replace("]", "")
+        written = value.replace("]", "\\]")
+        return f"{written} " if written.endswith("\\") else written  # or it would take the bracket's meaning away
     return f"${{{_variable_name(key)}}}"
 
 

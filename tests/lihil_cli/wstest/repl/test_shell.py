@@ -325,7 +325,8 @@ def test_several_connections_are_held_at_once(servers: Servers, sit: Sit, tmp_pa
         seen.append(connection.request.path + headers.get("Token", "") + headers["X"])
         await echo(connection)
 
-    person = sit(100, f":{servers.websocket(name_and_echo)}/chat?user=ann", "X:${X}")
+    port = servers.websocket(name_and_echo, subprotocols=["b"])
+    person = sit(100, f":{port}/chat?user=ann", "X:${X}", "--subprotocol", "b")
     person.wait_for(has_prompt)
     person.say("/open bob ?user=bob", shows("✓ bob: open in"))
     person.wait_for(lambda rows: rows[-1] == "bob›")
@@ -338,7 +339,10 @@ def test_several_connections_are_held_at_once(servers: Servers, sit: Sit, tmp_pa
     person.type("\x04")
     assert person.end() == 3
     assert seen == ["/chat?user=annall", "/chat?user=boball", "/other?room=a%20bs3cretall"]
-    assert "@client eve /other?room=a%20b [X: ${X}] [Token: ${TOKEN}]\n" in (tmp_path / "all.wst").read_text()
+    assert (
+        "@client eve /other?room=a%20b [Sec-WebSocket-Protocol: b] [X: ${X}] [Token: ${TOKEN}]\n"
+        in (tmp_path / "all.wst").read_text()
+    )
 
 
 def test_a_target_that_is_none_is_told(servers: Servers, sit: Sit) -> None:

@@ -52,6 +52,15 @@ def test_several_connections_have_their_names_in_the_script(make_bench: MakeBenc
     assert parse_script(text).clients == ("ws", "bob")
 
 
+def test_the_subprotocols_and_the_origin_are_in_the_script(make_bench: MakeBench) -> None:
+    offers = (("Sec-WebSocket-Protocol", "a, b"), ("Origin", "https://h"))
+    bench = make_bench(Setup(URL, headers=(("X", "1"),), offers=offers))
+    bench.open()
+    text = saved(bench, "say.wst")
+    assert text == "@client main /chat [Sec-WebSocket-Protocol: a, b] [Origin: https://h] [X: 1]\n"
+    parse_script(text)
+
+
 def test_what_is_not_kept_any_longer_is_not_in_the_script(bench: Bench) -> None:
     bench.receive("a")
     bench.log.close()
