@@ -212,7 +212,8 @@ class _Shell:
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
+        targets = tuple(peer.target for peer in desk.peers.values())
+        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target, targets)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""
