@@ -75,6 +75,7 @@ async def _sit_down(settings: Settings, streams: Streams) -> int:
         frames=settings.piping.frames,
         is_quiet=settings.is_quiet,
         is_verbose=settings.is_verbose,
+        headers=settings.headers,
     )
     return await hold_terminal(visit, streams)
 

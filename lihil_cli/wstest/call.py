@@ -92,8 +92,8 @@ def carry_out(given: Given, folder: Path) -> int:
     _check(given)
     is_script = (given.target or "").endswith(SCRIPT_SUFFIX)
     extras = parse_items(() if is_script else given.items or ())
-    handshake = _handshake_of(given, extras.headers)
-    handshake = handshake.but(headers=fill_headers(handshake.headers, folder))
+    unfilled = _handshake_of(given, extras.headers)
+    handshake = unfilled.but(headers=fill_headers(unfilled.headers, folder))
     asked = Place(given.app, given.url, given.port, given.uds)
     if is_script:
         return _play(given, handshake, asked, folder)
@@ -116,6 +116,7 @@ def carry_out(given: Given, folder: Path) -> int:
         is_quiet=given.quiet,
         is_verbose=given.verbose,
         reconnects=given.reconnect is not False,
+        headers=unfilled.headers,
     )
     return _mode_of(given)(settings, process_streams())
 
@@ -164,13 +165,14 @@ def _flag(name: str) -> str:
 
 
 def _handshake_of(given: Given, item_headers: tuple[tuple[str, str], ...]) -> Handshake:
-    headers = [
-        *credentials(given.cookie or (), given.auth, given.bearer),
-        *map(parse_header, given.header or ()),
-        *item_headers,
-    ]
+    made = credentials(given.cookie or (), given.auth, given.bearer)
+    own = (*map(parse_header, given.header or ()), *item_headers)
+    twice = {name.lower() for name, _ in made} & {name.lower() for name, _ in own}
+    if twice:
+        option = "--cookie" if "cookie" in twice else "--bearer" if given.auth is None else "--auth"
+        raise _usage(f"{option} makes the header {min(twice)}, which is given as well", "leave one of them away")
     return Handshake(
-        tuple(headers),
+        (*made, *own),
         check_subprotocols(given.subprotocol or []),
         check_origin(given.origin),
         tls=Tls(given.insecure, given.cacert, given.cert, given.key, given.sni),

@@ -12,11 +12,10 @@ from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import load_schema, open_place, unreachable
 from lihil_cli.wstest.place.locate import Located
 from lihil_cli.wstest.place.schema import Route, Schema
+from lihil_cli.wstest.redact import HIDDEN, is_secret_header, redact
 from lihil_cli.wstest.refusal import body_lines
 from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
-
-_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 
 
 def list_routes(place: Located, streams: Streams) -> int:
@@ -99,7 +98,7 @@ def _lines(request: bytes, answer: Response, *, is_whole: bool) -> list[str]:
 
 def _without_secret(line: str) -> str:
     name, colon, _ = line.partition(":")
-    return f"{name}: ***" if colon and name[2:].lower() in _SECRETS else line
+    return f"{name}: {HIDDEN}" if colon and is_secret_header(name[2:]) else redact(line)
 
 
 def _print(screen: Screen, lines: list[str]) -> None:

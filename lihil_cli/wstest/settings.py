@@ -58,6 +58,7 @@ class Settings(Record):
     """One call of the command. `folder` is where the project is looked for that keeps the history.
 
     `place` says how the target was found, and with which app or dev server; None means nothing more than the target.
+    `headers` are those of the handshake as they were given, with the names of what it has filled in.
     """
 
     target: Target
@@ -70,3 +71,4 @@ class Settings(Record):
     is_quiet: bool = False
     is_verbose: bool = False
     reconnects: bool = True
+    headers: tuple[tuple[str, str], ...] = ()

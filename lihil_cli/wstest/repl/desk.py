@@ -38,7 +38,9 @@ class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
-    `is_verbose` whatever is known of a handshake and of a failure is.
+    `is_verbose` whatever is known of a handshake and of a failure is. `headers` hold `${NAME}` as it was given;
+    `check_headers` raises CliError for a name that stands for nothing. `offers` are the headers that other options
+    make, such as the subprotocols.
     """
 
     target: str
@@ -54,17 +56,19 @@ class Setup(Record):
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
     is_quiet: bool = False
     is_verbose: bool = False
+    offers: tuple[tuple[str, str], ...] = ()
+    check_headers: Callable[[tuple[tuple[str, str], ...]], object] | None = None
 
 
 class Job:
     """Messages that are sent one after the other; each with the time to wait before it."""
 
-    def __init__(self, peer: str, steps: Iterator[tuple[float, Payload]], due_at: float, what: str) -> None:
+    def __init__(self, peer: str, steps: Iterator[tuple[float, Say]], due_at: float, what: str) -> None:
         self.peer = peer
         self.steps = steps
         self.due_at = due_at
         self.what = what
-        self.waiting: Payload | None = None
+        self.waiting: Say | None = None
         self.count = 0
 
 
@@ -232,8 +236,8 @@ class Desk:
             if job.due_at > now:
                 return actions
             if job.waiting is not None:
-                text = job.waiting if isinstance(job.waiting, str) else ""
-                actions += self.say(peer, Say(job.waiting, text), now, shows=job.what == "replay" and bool(text))
+                shows = job.what == "replay" and bool(job.waiting.typed)
+                actions += self.say(peer, job.waiting, now, shows=shows)
                 job.count += 1
             step = next(job.steps, None)
             if step is None:

@@ -16,9 +16,11 @@ from lihil_cli.devfile import FOLDER
 MAX_LINES = 2000
 """What is kept; the oldest go first, when the file has become twice as long."""
 
+MAX_BYTES = 4 * 2**20
+"""What the file may hold; beyond it, the newest half is kept. A longer line than a sixteenth is not written."""
+
 _NAME = "history"
 _MARKS = ("pyproject.toml", FOLDER)
-_MAX_BYTES = 4 * 2**20
 
 
 class History:
@@ -40,9 +42,9 @@ class History:
 
     def append(self, text: str) -> None:
         """Keep a line; where that fails nobody's typing is lost for it."""
-        if self._file is None:
+        if self._file is None or len(text) > MAX_BYTES // 16:
             return
-        from lihil_cli.wstest.repl.redact import redact  # late: its patterns are compiled for those who type
+        from lihil_cli.wstest.redact import redact  # late: its patterns are compiled for those who type
 
         record = json.dumps([self._path, redact(text)], ensure_ascii=False)
         with suppress(OSError):
@@ -53,13 +55,9 @@ class History:
     def _load(self) -> Iterator[tuple[str, str]]:
         if self._file is None:
             return
-        lines: list[str] = []
-        with suppress(OSError):
-            descriptor = _open(self._file, os.O_RDONLY)
-            with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
-                lines = stream.read(_MAX_BYTES).splitlines()
-        if len(lines) > 2 * MAX_LINES:
-            lines = lines[-MAX_LINES:]
+        lines, is_whole = _read_end(self._file)
+        if not is_whole or len(lines) > 2 * MAX_LINES:
+            lines = _newest(lines)
             self._rewrite(lines)
         for line in lines[-MAX_LINES:]:
             with suppress(ValueError, RecursionError):
@@ -77,6 +75,30 @@ class History:
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
                 stream.writelines(f"{line}\n" for line in lines)
             temporary.replace(file)
+
+
+def _read_end(file: Path) -> tuple[list[str], bool]:
+    """The lines in the last bytes of a file, and whether these are all of it."""
+    data, start = b"", 0
+    with suppress(OSError), os.fdopen(_open(file, os.O_RDONLY), "rb") as stream:
+        start = max(stream.seek(0, os.SEEK_END) - MAX_BYTES, 0)
+        stream.seek(start)
+        data = stream.read(MAX_BYTES)
+    if start:
+        _, _, data = data.partition(b"\n")  # the rest of a line
+    # By "\n" alone: JSON leaves other ends of a line, U+2028 for one, as they are.
+    return [line for line in data.decode("utf-8", "replace").split("\n") if line], not start
+
+
+def _newest(lines: list[str]) -> list[str]:
+    """As many of the last lines as may stay, in half of the room that there is."""
+    room, first = MAX_BYTES // 2, len(lines)
+    for line in reversed(lines[-MAX_LINES:]):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        first -= 1
+    return lines[first:]
 
 
 def open_history(start: Path, path: str) -> History:

@@ -37,7 +37,7 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
         detail=about.url,
         subprotocol=about.subprotocol,
         seconds=about.connect_s,
-        headers=desk.headers_of(peer),
+        headers=(*desk.setup.offers, *desk.headers_of(peer)),
     )
     # What was given on the command line belongs to the connection that the command line asked for.
     for message in desk.setup.messages if peer.name == FIRST_PEER else ():

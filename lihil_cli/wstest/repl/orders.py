@@ -1,9 +1,10 @@
 """What each command does: one function a command, from the desk and the order to actions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any, TypeAlias
 
+from lihil_cli.errors import CliError
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.place.address import address_of
 from lihil_cli.wstest.place.schema import NO_SCHEMA
@@ -13,7 +14,6 @@ from lihil_cli.wstest.repl.events import (
     Action,
     ClearScreen,
     Drop,
-    Payload,
     Prefill,
     ReadFile,
     Say,
@@ -31,8 +31,10 @@ MAX_PEERS = 100
 
 def obey(desk: Desk, line: str, now: float) -> list[Action]:
     """Do what a typed line says. Where there is no connection for it, the line goes back into the prompt."""
-    command = parse_typed(line)
-    return _obey(desk, command, line, now)
+    try:
+        return _obey(desk, parse_typed(line), line, now)
+    except Exception as error:  # whatever it is, it must not cost the session
+        return [*guide.admit(desk, error), Prefill(line)]
 
 
 def _obey(desk: Desk, command: commands.Command, line: str, now: float) -> list[Action]:
@@ -89,9 +91,9 @@ def _raw(desk: Desk, order: commands.RawBytes, now: float) -> list[Action]:
 
 def _repeat(desk: Desk, order: commands.Repeat, now: float) -> list[Action]:
     delays = (0.0 if index == 0 else order.every_s for index in range(order.count))
-    steps: Iterator[tuple[float, Payload]] = zip(delays, repeat(order.text), strict=False)
+    steps = zip(delays, repeat(order.say), strict=False)
     desk.jobs.append(Job(desk.current, steps, now, "repeat"))
-    return [*desk.note(f"{order.text}  ×{order.count}"), *desk.run_jobs(now)]
+    return [*desk.note(f"{order.say.typed}  ×{order.count}"), *desk.run_jobs(now)]
 
 
 def _replay(desk: Desk, order: commands.Replay, now: float) -> list[Action]:
@@ -123,9 +125,19 @@ def _stall(desk: Desk, order: commands.Stall, now: float) -> list[Action]:
     return [*desk.note(f"reading nothing for {order.seconds:g} s"), Stall(desk.current, order.seconds)]
 
 
+def _destination(desk: Desk, order: commands.ConnectTo | commands.Open) -> str:
+    """The address that is meant. Raises ValueError, saying why, where that or its headers lead to nothing."""
+    if desk.setup.check_headers is not None:
+        try:
+            desk.setup.check_headers(order.extras.headers)
+        except CliError as error:
+            raise ValueError(error.message) from None
+    return address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+
+
 def _connect(desk: Desk, order: commands.ConnectTo, now: float) -> list[Action]:
     try:
-        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+        target = _destination(desk, order)
     except ValueError as error:
         return desk.note(str(error), "bad")
     if order.target:
@@ -154,7 +166,7 @@ def _open(desk: Desk, order: commands.Open, now: float) -> list[Action]:
     if len(desk.peers) >= MAX_PEERS:
         return desk.note(f"{MAX_PEERS} connections are open, which is the most", "bad")
     try:
-        target = address_of(desk.setup.schema or NO_SCHEMA, order.target, order.extras.query)
+        target = _destination(desk, order)
     except ValueError as error:
         return desk.note(str(error), "bad")
     like, desk.current = desk.current, order.name

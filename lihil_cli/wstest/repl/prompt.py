@@ -25,7 +25,7 @@ from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
-from lihil_cli.wstest.repl.complete import Words, complete
+from lihil_cli.wstest.repl.complete import Words, complete, split_address
 from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
 from lihil_cli.wstest.repl.history import History
 from lihil_cli.wstest.repl.keyboard import View
@@ -260,7 +260,7 @@ class _Completer(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         before = document.text_before_cursor
-        command, space, rest = before.partition(" ")
+        command, space, rest = split_address(before)[1].partition(" ")
         if space and command in {"/file", "/save", "/replay"}:
             yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
             return

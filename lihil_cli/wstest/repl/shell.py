@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.interrupts import Interrupts
+from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.repl.connections import Connections
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -90,13 +91,15 @@ class _Shell:
             options.limit,
             options.timeout_s,
             visit.reconnects,
-            visit.handshake.headers,
+            visit.headers,
             visit.schema(),
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
+            visit.offers,
+            lambda headers: fill_headers(headers, visit.folder),
         )
         now = self._loop.time()
         self._log = Log()
@@ -209,7 +212,8 @@ class _Shell:
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
+        targets = tuple(peer.target for peer in desk.peers.values())
+        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target, targets)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""

@@ -209,6 +209,14 @@ class Repl:
         return desk.leave(now)
 
     def _read_file(self, event: FileRead, now: float) -> list[Action]:
+        try:
+            return self._use_file(event, now)
+        except Exception as error:  # whatever it is, it must not cost the session
+            from lihil_cli.wstest.repl.guide import admit
+
+            return admit(self._desk, error)
+
+    def _use_file(self, event: FileRead, now: float) -> list[Action]:
         desk, request = self._desk, event.request
         peer = desk.peers[request.peer]
         if event.reason:
@@ -231,7 +239,7 @@ class Repl:
 
         try:
             steps = parse_transcript(event.data.decode(), request.path)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return desk.note(f"cannot replay {request.path}: {error}", "bad")
         desk.jobs.append(Job(request.peer, _paced(steps, request.speed), now, "replay"))
         return [*desk.note(f"replaying {len(steps)} messages"), *desk.run_jobs(now)]
@@ -256,11 +264,11 @@ class Repl:
         return actions + desk.run_jobs(now)
 
 
-def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Payload]]:
+def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Say]]:
     """The messages with the time before each, at so many times the speed; at 0 without waiting."""
     before = 0.0
     for at, payload in steps:
-        yield ((at - before) / speed if speed else 0.0, payload)
+        yield ((at - before) / speed if speed else 0.0, Say(payload, payload if isinstance(payload, str) else ""))
         before = at
 
 

@@ -79,7 +79,7 @@ def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:
 
 def _sends_of_record(text: str) -> Iterator[tuple[float, Payload]]:
     at = 0.0
-    for step in steps_of_record(text.splitlines(), 1.0):
+    for step in steps_of_record(text.split("\n"), 1.0):
         if isinstance(step, Sleep):
             at += step.seconds
         elif isinstance(step, Say):

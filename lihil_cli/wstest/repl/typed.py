@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import binascii
 import json
 import re
 import shlex
@@ -51,6 +50,9 @@ _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"@([A-Za-z_][\w-]*)\s+(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
+_HEAD = re.compile(
+    r"(?:@[\w-]+\s+)?(?:/(?:fragment\s+\d+|repeat\s+\d+(?:\s+every\s+\w+)?)\s+)*(?:/(?:json|msgpack)\s+)?"
+)
 _CLOSERS = {"{": "}", "[": "]"}
 
 
@@ -97,7 +99,7 @@ def _json_start(text: str) -> int | None:
     """Where JSON begins in a message, behind an address or a command that takes some; None for other text."""
     if text.startswith("//"):
         return None
-    head = re.match(r"(?:@[\w-]+\s+)?(?:/(?:json|msgpack|fragment\s+\d+|repeat\s+\d+(?:\s+every\s+\w+)?)\s+)?", text)
+    head = _HEAD.match(text)
     start = head.end() if head is not None else 0
     return start if text[start : start + 1] in _CLOSERS else None
 
@@ -188,9 +190,8 @@ def _close(rest: str) -> Command:
 
 def _fragment(rest: str) -> Command:
     size, _, text = rest.partition(" ")
-    if not text:
-        raise _WrongError("the message is missing")
-    return Say(text, text, _number(size, "number of bytes"))
+    say = _message(text)
+    return say.but(fragment=_number(size, "number of bytes")) if isinstance(say, Say) else say
 
 
 def _hex_bytes(text: str) -> bytes:
@@ -203,7 +204,7 @@ def _hex_bytes(text: str) -> bytes:
 def _base64_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _WrongError("this is not base64") from None
 
 
@@ -231,9 +232,17 @@ def _value(text: str) -> Any:
 def _json(rest: str) -> Command:
     try:
         text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
+    _refuse_surrogates(text)
     return Say(text, text)
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _WrongError("it holds half a character (\\ud800 to \\udfff), which no text has room for") from None
 
 
 def _msgpack(rest: str) -> Command:
@@ -241,7 +250,9 @@ def _msgpack(rest: str) -> Command:
 
     try:
         return Say(msgspec.msgpack.encode(_value(rest)), f"/msgpack {rest}")
-    except (TypeError, OverflowError) as error:
+    except _WrongError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _WrongError(f"this has no form in msgpack: {error}") from None
 
 
@@ -251,9 +262,20 @@ def _repeat(rest: str) -> Command:
     if text.startswith("every "):
         time, _, text = text.removeprefix("every ").partition(" ")
         every_s = _seconds(time)
+    say = _message(text)
+    if not isinstance(say, Say):
+        return say
+    return Repeat(_number(count, f"number up to {_MAX_REPEATS}", _MAX_REPEATS), every_s, say)
+
+
+def _message(text: str) -> Say | Mistake:
+    """The one message that stands behind /fragment or /repeat, read as a line of its own would be."""
     if not text:
         raise _WrongError("the message is missing")
-    return Repeat(_number(count, f"number up to {_MAX_REPEATS}", _MAX_REPEATS), every_s, text)
+    command = parse_typed(text) if text.startswith("/") else Say(text, text)
+    if isinstance(command, Say | Mistake):
+        return command
+    raise _WrongError(f"{text.split(maxsplit=1)[0]} is no message")
 
 
 def _show(rest: str) -> Command:

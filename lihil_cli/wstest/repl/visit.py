@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Visit(Record):
-    """One call of the command. `folder` is where the project is looked for, `place` how it was found."""
+    """One call of the command. `folder` is where the project is looked for, `place` how it was found.
+
+    `headers` are those that were given, their `${NAME}` not filled in.
+    """
 
     target: Target
     handshake: Handshake
@@ -27,6 +30,7 @@ class Visit(Record):
     frames: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def about(self) -> str:
@@ -35,6 +39,13 @@ class Visit(Record):
             how = "in this process" if self.place is None or self.place.how == "--app" else self.place.how
             return f"{how}, {self.target.app.label}"
         return "" if self.place is None or self.place.how == "as named" else self.place.how
+
+    @property
+    def offers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that options of their own make, as a script has to name them."""
+        names, origin = self.handshake.subprotocols, self.handshake.origin
+        offered = (("Sec-WebSocket-Protocol", ", ".join(names)),) if names else ()
+        return offered if origin is None else (*offered, ("Origin", origin.replace("${", "$${")))
 
     @property
     def root(self) -> Path:

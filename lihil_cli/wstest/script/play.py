@@ -10,7 +10,7 @@ from lihil_cli.wstest.network.target import Target, whole_target
 from lihil_cli.wstest.opening import load_schema
 from lihil_cli.wstest.place.locate import Place, locate
 from lihil_cli.wstest.place.schema import Schema
-from lihil_cli.wstest.script.files import SUFFIX, Loaded, load_files
+from lihil_cli.wstest.script.files import SUFFIX, Loaded, environ_for, load_files
 from lihil_cli.wstest.script.route_check import check_addresses
 from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, Reports, run_scripts
@@ -36,7 +36,7 @@ def play(
     other = next((name for name in names if not name.endswith(SUFFIX)), None)
     if other is not None:
         raise CliError(f"{other!r} stands among scripts", hint=f"give {SUFFIX} files alone", code=ExitCode.USAGE)
-    options = Options(handshake=handshake, timeout_s=timeout_s, reports=reports)
+    options = Options(handshake=handshake, environ=environ_for(names, folder), timeout_s=timeout_s, reports=reports)
     scripts = load_files(names, options.environ)
 
     def check(schema: Schema) -> None:

@@ -96,7 +96,10 @@ async def _run_one(loaded: Loaded, server: Server, options: Options) -> Outcome:
 
 
 def _with_headers(handshake: Handshake, headers: Sequence[tuple[str, str]]) -> Handshake:
-    """The handshake with a client's own headers; of the handshake's own, the subprotocols and the origin."""
+    """The handshake with a client's own headers in place of those of the command that have the same name.
+
+    Of the handshake's own a client may have the subprotocols and the origin.
+    """
     more: list[tuple[str, str]] = []
     for name, value in headers:
         if name == SUBPROTOCOLS:
@@ -105,7 +108,8 @@ def _with_headers(handshake: Handshake, headers: Sequence[tuple[str, str]]) -> H
             handshake = handshake.but(origin=value)
         else:
             more.append((name, value))
-    return handshake.but(headers=(*handshake.headers, *more))
+    own = {name.lower() for name, _ in more}
+    return handshake.but(headers=(*(one for one in handshake.headers if one[0].lower() not in own), *more))
 
 
 def _teller(outcomes: list[Outcome], options: Options, stdout: TextIO) -> Callable[[Outcome], None]:

@@ -1,6 +1,7 @@
 import pytest
 
-from lihil_cli.wstest.place.schema import parse_schema
+from lihil_cli.errors import CliError
+from lihil_cli.wstest.place.schema import Route, Schema, parse_schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
     ClearScreen,
@@ -64,6 +65,40 @@ def test_a_command_can_do_without_words(bench: Bench, line: str, action: object)
 def test_a_mistake_is_told_and_nothing_is_sent(bench: Bench) -> None:
     assert bench.type("/nope") == []
     assert bench.shown == ["✗ unknown command /nope: /help lists them, and //nope sends the line as it is"]
+
+
+class Broken(Schema):
+    """What is known of an app, with a bug in it."""
+
+    @property
+    def websockets(self) -> tuple[Route, ...]:
+        raise RuntimeError("boom")
+
+
+def test_a_bug_costs_the_line_and_not_the_session(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, schema=Broken("", ())))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/routes") == [Prefill("/routes")]
+    told = ["✗ RuntimeError: boom", "  This is a bug in lihil; please report it, with what /trace shows."]
+    assert bench.shown[-2:] == told
+    bench.type("/trace")
+    assert bench.shown[-1] == "  RuntimeError: boom"
+    assert bench.type("hi") == [Send("ws", "hi")]
+
+
+def test_an_address_that_is_none_leaves_the_session_alone(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/chat")]})
+    bench = make_bench(Setup(URL, schema=schema))
+    bench.open()
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.type("/connect http://[::1")
+    bench.do(Closed("bob", 1000, by="client"))
+    bench.fail("'http://[::1' is no address", code=2, peer="bob")
+    bench.type("/use bob")
+    bench.type("/new")
+    assert "the schema knows no message types" in bench.shown[-1]
 
 
 def test_an_empty_line_means_nothing(bench: Bench) -> None:
@@ -130,6 +165,21 @@ def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_conne
     assert bench.shown[-2:] == ["✗ /rooms/{name} needs name==VALUE"] * 2
 
 
+def test_a_header_that_asks_for_what_nobody_knows_costs_no_connection(make_bench: MakeBench) -> None:
+    def check(headers: object) -> None:
+        if headers == (("Token", "${NONE}"),):
+            raise CliError("the header Token asks for NONE")
+
+    bench = make_bench(Setup(URL, headers=(("X", "${X}"),), check_headers=check))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/connect /chat Token:${NONE}") == []
+    assert bench.type("/open bob /chat Token:${NONE}") == []
+    assert bench.shown[-2:] == ["✗ the header Token asks for NONE"] * 2
+    own = (("X", "${X}"), ("Token", "${TOKEN}"))
+    assert bench.type("/open bob /chat Token:${TOKEN}") == [Connect("bob", "/chat", "ws", own)]
+
+
 def test_several_connections_have_names(bench: Bench) -> None:
     assert bench.type("/open bob /chat?user=bob") == [Connect("bob", "/chat?user=bob", "ws")]
     assert bench.repl.marker == "bob"
@@ -182,6 +232,12 @@ def test_there_is_a_limit_to_connections(bench: Bench) -> None:
 def test_a_message_is_repeated_at_once(bench: Bench) -> None:
     assert bench.type("/repeat 3 ping") == [Send("ws", "ping")] * 3
     assert bench.shown == ["  ping  ×3", "  repeat: 3 sent"]
+
+
+def test_any_message_is_repeated_as_it_would_be_sent(bench: Bench) -> None:
+    assert bench.type("/repeat 2 /fragment 1 /hex 00 ff") == [Send("ws", b"\x00\xff", 1)] * 2
+    assert bench.shown == ["  /hex 00 ff  ×2", "  repeat: 2 sent"]
+    assert bench.type("/edit") == [Prefill("/hex 00 ff", edit=True)]
 
 
 def test_a_message_is_repeated_in_time(bench: Bench) -> None:

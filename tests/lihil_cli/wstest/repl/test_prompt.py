@@ -166,8 +166,8 @@ def test_the_name_of_a_file_is_completed(servers: Servers, sit: Sit, tmp_path: P
     (tmp_path / "message.txt").write_text("from a file")
     person = sit(80, f":{servers.websocket(echo)}/")
     person.wait_for(has_prompt)
-    person.type("/file mess\t")
-    person.wait_for(ends_with_prompt("/file message.txt", 80))
+    person.type("@ws /file mess\t")
+    person.wait_for(ends_with_prompt("@ws /file message.txt", 80))
     person.say("", has_row("‹ from a file"))
 
 

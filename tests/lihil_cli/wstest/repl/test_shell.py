@@ -315,25 +315,34 @@ def test_a_client_can_misbehave_on_purpose(servers: Servers, sit: Sit) -> None:
     assert person.end() == 5
 
 
-def test_several_connections_are_held_at_once(servers: Servers, sit: Sit) -> None:
+def test_several_connections_are_held_at_once(servers: Servers, sit: Sit, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOKEN=s3cret\nX=all\n")
     seen: list[str] = []
 
     async def name_and_echo(connection: ServerConnection) -> None:
         assert connection.request is not None
-        seen.append(connection.request.path + connection.request.headers.get("Token", ""))
+        headers = connection.request.headers
+        seen.append(connection.request.path + headers.get("Token", "") + headers["X"])
         await echo(connection)
 
-    person = sit(100, f":{servers.websocket(name_and_echo)}/chat?user=ann")
+    port = servers.websocket(name_and_echo, subprotocols=["b"])
+    person = sit(100, f":{port}/chat?user=ann", "X:${X}", "--subprotocol", "b")
     person.wait_for(has_prompt)
     person.say("/open bob ?user=bob", shows("✓ bob: open in"))
     person.wait_for(lambda rows: rows[-1] == "bob›")
     person.say("hi from bob", has_row("bob ‹ hi from bob"))
     person.say("@ws hi from ann", has_row("ws ‹ hi from ann"))
-    person.say("/open eve other room=='a b' Token:x", shows("✓ eve: open in"))
+    person.say("/open eve other room=='a b' Token:${TOKEN}", shows("✓ eve: open in"))
+    person.say("/connect other Token:${NONE}", shows("neither the environment nor .env has"))
+    person.say("/save all.wst", shows("saved 4 steps"))
     person.say("/connect :1/x", shows("no server on 127.0.0.1:1"))
     person.type("\x04")
     assert person.end() == 3
-    assert seen == ["/chat?user=ann", "/chat?user=bob", "/other?room=a%20bx"]
+    assert seen == ["/chat?user=annall", "/chat?user=boball", "/other?room=a%20bs3cretall"]
+    assert (
+        "@client eve /other?room=a%20b [Sec-WebSocket-Protocol: b] [X: ${X}] [Token: ${TOKEN}]\n"
+        in (tmp_path / "all.wst").read_text()
+    )
 
 
 def test_a_target_that_is_none_is_told(servers: Servers, sit: Sit) -> None:

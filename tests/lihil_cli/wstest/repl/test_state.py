@@ -200,10 +200,22 @@ def test_a_record_is_sent_again_without_waiting(bench: Bench) -> None:
     assert bench.do(FileRead(request, RECORD.encode())) == [Send("ws", "hi"), Send("ws", b"\x00\x01")]
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"{}", b"nonsense", b'{"ev":"send"}'])
+@pytest.mark.parametrize("content", [b"\xff", b"{}", b"nonsense", b'{"ev":"send"}', b"[" * 100_000])
 def test_what_is_no_record_is_told(bench: Bench, content: bytes) -> None:
     assert bench.do(FileRead(ReadFile("x.jsonl", "replay", "ws"), content)) == []
     assert bench.shown[0].startswith("✗ cannot replay x.jsonl: ")
+
+
+class Odd(bytes):
+    """The content of a file that nothing can be made of."""
+
+    def decode(self, encoding: str = "", errors: str = "") -> str:
+        raise RuntimeError("boom")
+
+
+def test_a_bug_that_a_file_leads_to_does_not_cost_the_session(bench: Bench) -> None:
+    assert bench.do(FileRead(ReadFile("x.txt", "text", "ws"), Odd())) == []
+    assert bench.shown[0] == "✗ RuntimeError: boom"
 
 
 def test_the_toolbar_tells_where_lines_go(make_bench: MakeBench) -> None:

@@ -52,6 +52,15 @@ def test_several_connections_have_their_names_in_the_script(make_bench: MakeBenc
     assert parse_script(text).clients == ("ws", "bob")
 
 
+def test_the_subprotocols_and_the_origin_are_in_the_script(make_bench: MakeBench) -> None:
+    offers = (("Sec-WebSocket-Protocol", "a, b"), ("Origin", "https://h"))
+    bench = make_bench(Setup(URL, headers=(("X", "1"),), offers=offers))
+    bench.open()
+    text = saved(bench, "say.wst")
+    assert text == "@client main /chat [Sec-WebSocket-Protocol: a, b] [Origin: https://h] [X: 1]\n"
+    parse_script(text)
+
+
 def test_what_is_not_kept_any_longer_is_not_in_the_script(bench: Bench) -> None:
     bench.receive("a")
     bench.log.close()
@@ -122,7 +131,8 @@ def test_in_a_record_what_is_not_kept_any_longer_is_empty(bench: Bench) -> None:
 def test_only_the_messages_of_a_record_are_sent_again() -> None:
     events = (
         {"t": 0.0, "ev": "open", "url": URL, "status": 101},
-        {"t": 1.0, "ev": "send", "kind": "text", "data": "hi"},
+        {"t": 1.0, "ev": "send", "kind": "text", "data": "h\u2028i\u0085"},
         {"t": 2.0, "ev": "close", "code": 1000, "reason": "", "by": "client", "clean": True},
     )
-    assert parse_transcript("\n".join(map(json.dumps, events)), "x.jsonl") == [(1.0, "hi")]
+    text = "\r\n".join(json.dumps(event, ensure_ascii=False) for event in events)
+    assert parse_transcript(text, "x.jsonl") == [(1.0, "h\u2028i\u0085")]

@@ -112,12 +112,14 @@ def test_every_script_has_the_headers_of_the_command_and_its_own(play: Play, ser
     async def show(socket: ServerConnection) -> None:
         assert socket.request is not None
         headers = socket.request.headers
-        await socket.send(f"{headers['X-All']} {headers['X-Own']} {headers['Origin']} {socket.subprotocol}")
+        own = headers.get_all("X-Own")
+        await socket.send(f"{headers['X-All']} {own} {headers['Origin']} {socket.subprotocol}")
 
     port = servers.websocket(show, subprotocols=["b"])
     own = "@client a / [X-Own: 1] [Origin: https://a.example] [Sec-WebSocket-Protocol: a, b]\n"
-    own += "a< 0 1 https://a.example b\n"
-    told = play(port, own, options=Options(environ={}, handshake=Handshake(headers=(("X-All", "0"),))))
+    own += "a< 0 ['1'] https://a.example b\n"
+    everybody = Handshake(headers=(("X-All", "0"), ("x-own", "everybody's")))
+    told = play(port, own, options=Options(environ={}, handshake=everybody))
     assert told.code == ExitCode.OK
 
 
