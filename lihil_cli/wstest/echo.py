@@ -2,7 +2,7 @@
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.app import run_briefly
-from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.closing import CLEAN, Closed
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.connection import Connection
 from lihil_cli.wstest.network.handshake import CannotConnectError, ConnectionEndedError, RefusedError
@@ -12,8 +12,6 @@ from lihil_cli.wstest.refusal import refusal_lines
 from lihil_cli.wstest.session import describe_close
 from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
-
-_GOOD = frozenset({1000, 1001})
 
 
 def hold_echo(settings: Settings, streams: Streams) -> int:
@@ -45,8 +43,8 @@ async def _echo_at(target: Target, settings: Settings, screen: Screen) -> int:
     finally:
         await connection.drop()
     screen.print_note(describe_close(end))
-    good = _GOOD | settings.options.ok_codes
-    return ExitCode.OK if end.by == "server" and end.code in good else ExitCode.ENDED_BADLY
+    good = CLEAN | settings.options.ok_codes
+    return ExitCode.OK if end.by != "client" and end.code in good else ExitCode.ENDED_BADLY
 
 
 async def echo(connection: Connection) -> Closed:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest import steps
-from lihil_cli.wstest.closing import NORMAL, Closed, meaning_of
+from lihil_cli.wstest.closing import CLEAN, LOST, NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
     Action,
     Close,
@@ -47,7 +47,6 @@ LINGER_S = 1.0
 """How long to wait for more messages once the input has ended."""
 LINGER_FOR_EXPECTED_S = 5.0
 
-_CLEAN = frozenset({1000, 1001})
 _TOO_BIG = 1009
 _KEPT_MESSAGES = 1000  # for an expectation that is read after the message has come
 _KEPT_BYTES = 2**20
@@ -70,6 +69,7 @@ class Session:
         self.options = options
         self.state = State.CONNECTING
         self._received = 0
+        self._has_enough = False  # messages: no more are shown, nor do they count
         self._held: list[Event] = []
         self._input_ended = False
         self._interrupted = False
@@ -86,6 +86,7 @@ class Session:
         self._kept: deque[str | bytes] = deque()
         self._kept_bytes = 0
         self._met = 0  # of options.expects
+        self._has_left = False  # because the input said so
 
     @property
     def wants_input(self) -> bool:
@@ -122,9 +123,17 @@ class Session:
 
     @property
     def _missing(self) -> Pattern | None:
-        """The first expectation that has not been met."""
+        """The first expectation of the command line that has not been met."""
         expects = self.options.expects
         return expects[self._met] if self._met < len(expects) else None
+
+    def _unmet_steps(self) -> list[Pattern]:
+        """What the input still expects when no more messages come."""
+        waiting = [*filter(None, [self._awaited]), *self._steps]
+        expected = [step.pattern for step in waiting if isinstance(step, steps.Expect)]
+        while expected and self._has_come(expected[0]):
+            del expected[0]
+        return expected
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; an event that means nothing now leads to none."""
@@ -171,6 +180,7 @@ class Session:
                 case steps.Measure(payload):
                     actions.append(Ping(payload))
                 case steps.Leave(code, reason):
+                    self._has_left = True
                     actions += self._start_close(now, code, reason)
                 case steps.Sleep(seconds):
                     self._blocked_until = now + seconds
@@ -181,13 +191,18 @@ class Session:
 
     def _await(self, expected: steps.Expect, now: float) -> None:
         """Wait for a message, unless it has come since the last one that was waited for."""
+        if not self._has_come(expected.pattern):
+            self._awaited = expected
+            self._blocked_until = now + expected.within_s
+
+    def _has_come(self, pattern: Pattern) -> bool:
+        """Whether one of the messages that were kept is like this; those before it are kept no longer."""
         while self._kept:
             message = self._kept.popleft()
             self._kept_bytes -= len(message)
-            if expected.pattern.matches(message):
-                return
-        self._awaited = expected
-        self._blocked_until = now + expected.within_s
+            if pattern.matches(message):
+                return True
+        return False
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
         self._input_ended = True
@@ -199,17 +214,26 @@ class Session:
         return self._start_close(now)
 
     def _show_message(self, event: Received, now: float) -> list[Action]:
-        self._received += 1
         self._linger_from = now
-        payload = event.payload
-        actions: list[Action] = [Print(payload, self._received)]
-        missing = self._missing
-        if missing is not None and missing.matches(payload):
-            self._met += 1
+        actions = [self._take(event.payload)]
+        if self._has_enough:
+            actions += self._start_close(now)
+        return [*actions, *self._meet(event.payload, now), *self._stop_when_met(now)]
+
+    def _take(self, payload: str | bytes) -> Action:
+        """Show a message and count it; with it, enough may have come."""
+        self._received += 1
+        self._tick_off(payload)
         until = self.options.until
-        if self._received == self.options.limit or (until is not None and until.matches(payload)):
-            return actions + self._start_close(now)
-        return [*actions, *self._meet(payload, now), *self._stop_when_met(now)]
+        self._has_enough = self._received == self.options.limit or (until is not None and until.matches(payload))
+        return Print(payload, self._received)
+
+    def _tick_off(self, message: str | bytes | Closed) -> bool:
+        """Whether this is what the command line expects next; what comes behind that is expected from now on."""
+        missing = self._missing
+        is_expected = missing is not None and missing.matches(message)
+        self._met += is_expected
+        return is_expected
 
     def _meet(self, payload: str | bytes, now: float) -> list[Action]:
         """What the step that waits makes of a message; without one it is kept for a step still to come."""
@@ -253,6 +277,8 @@ class Session:
         if self._blocked_until is not None and now >= self._blocked_until:
             if self._awaited is not None:
                 self._verdict = (ExitCode.FAILED, _unmet(self._awaited.pattern, within_s=self._awaited.within_s))
+                self._awaited = None
+                self._steps.clear()
                 return self._start_close(now)
             self._blocked_until = None
             return [*self._go_on(now), *self._stop_when_met(now)]
@@ -263,7 +289,8 @@ class Session:
         return []
 
     def _finish(self, event: Closed, now: float) -> list[Action]:
-        code = ExitCode.OK if event.by == "server" and self._is_good(event.code) else ExitCode.ENDED_BADLY
+        is_good = self._meet_close(event) or (event.by != "client" and self._is_good(event.code))
+        code = ExitCode.OK if is_good else ExitCode.ENDED_BADLY
         text = describe_close(event)
         if event.by == "client" and event.code == _TOO_BIG:
             text += "; --max-size BYTES raises the limit"
@@ -271,15 +298,15 @@ class Session:
 
     # CLOSING
 
+    def _take_late_step(self, event: Given, now: float) -> list[Action]:
+        self._steps.append(event.step)  # nothing goes out any more, but what it expects may be on its way
+        return []
+
     def _show_late_message(self, event: Received, now: float) -> list[Action]:
         """A message that was on its way when we closed still counts, unless enough have been shown."""
-        if self._output_broken or (self.options.limit is not None and self._received >= self.options.limit):
+        if self._output_broken or self._has_enough:
             return []
-        self._received += 1
-        missing = self._missing
-        if missing is not None and missing.matches(event.payload):
-            self._met += 1
-        return [Print(event.payload, self._received)]
+        return [self._take(event.payload), *self._meet(event.payload, now)]
 
     def _break_output_late(self, event: OutputBroken, now: float) -> list[Action]:
         self._output_broken = True
@@ -288,11 +315,12 @@ class Session:
         return []
 
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
+        is_expected = self._meet_close(event)
         if event.by == "nobody":
             return self._end_unanswered()
         if self._interrupted:
             return self._end(ExitCode.INTERRUPTED, f"interrupted; {describe_close(event)}")
-        is_bad = event.by == "server" and not self._is_good(event.code)
+        is_bad = event.by == "server" and not is_expected and not self._is_good(event.code)
         return self._end(ExitCode.ENDED_BADLY if is_bad else ExitCode.OK, describe_close(event))
 
     def _expire_closing(self, event: Tick, now: float) -> list[Action]:
@@ -305,7 +333,16 @@ class Session:
     # Steps that several rules share
 
     def _is_good(self, code: int) -> bool:
-        return code in _CLEAN or code in self.options.ok_codes
+        return code in CLEAN or code in self.options.ok_codes
+
+    def _meet_close(self, event: Closed) -> bool:
+        """Whether this end is one that was expected: a server's, or the answer to a close that the input asked for."""
+        if event.by == "client" and not self._has_left:
+            return False
+        unmet = self._unmet_steps()
+        is_awaited = bool(unmet) and unmet[0].matches(event)
+        self._awaited, self._steps = None, deque(map(steps.Expect, unmet[is_awaited:]))
+        return self._tick_off(event) or is_awaited
 
     def _start_close(self, now: float, code: int = NORMAL, reason: str = "") -> list[Action]:
         self.state = State.CLOSING
@@ -313,16 +350,18 @@ class Session:
         return [Close(code, reason)]
 
     def _end_unanswered(self) -> list[Action]:
-        code = ExitCode.INTERRUPTED if self._interrupted else ExitCode.ENDED_BADLY
-        return self._end(code, "the server did not answer the close (1006)")
+        bad = ExitCode.OK if self._is_good(LOST) else ExitCode.ENDED_BADLY
+        return self._end(
+            ExitCode.INTERRUPTED if self._interrupted else bad, "the server did not answer the close (1006)"
+        )
 
     def _end(self, code: int, text: str) -> list[Action]:
         has_opened, self.state = self.state is not State.CONNECTING, State.ENDED
         code, text = self._verdict or (code, text)
-        missing = self._missing
-        if missing is not None and text and has_opened and code != ExitCode.INTERRUPTED:
+        missing = [*filter(None, [self._missing]), *self._unmet_steps()]
+        if missing and text and has_opened and code != ExitCode.INTERRUPTED:
             code = ExitCode.FAILED if code in {ExitCode.OK, ExitCode.ENDED_BADLY} else code
-            text = f"{text}; {_unmet(missing)}"
+            text = f"{text}; {_unmet(missing[0])}"
         # Without a text nobody is left to read it: a broken pipe ends a process quietly.
         return [Note(text), Exit(code)] if text else [Exit(code)]
 
@@ -346,6 +385,7 @@ class Session:
         (State.OPEN, Interrupted): _interrupt,
         (State.OPEN, OutputBroken): _break_output,
         (State.OPEN, Tick): _expire_open,
+        (State.CLOSING, Given): _take_late_step,
         (State.CLOSING, Received): _show_late_message,
         (State.CLOSING, Closed): _finish_close,
         (State.CLOSING, Interrupted): _hurry,

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.closing import meaning_of
+from lihil_cli.wstest.closing import CLEAN, LOST, meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
@@ -24,10 +24,8 @@ RELOAD_PATIENCE_S = 10.0
 
 _STEADY_S = 1.0  # a connection that lasted so long is not one that fails again and again
 _RELOAD = "reload"
-_CLEAN = frozenset({1000, 1001})
-_LOST = 1006
 _FAILED = 1011
-_AWAY = frozenset({1001, _LOST, 1012, 1013, 1014})
+_AWAY = frozenset({1001, LOST, 1012, 1013, 1014})
 _TOO_BIG = 1009
 
 
@@ -158,6 +156,6 @@ class Peer:
 
 
 def _is_clean(event: Closed, ok_codes: Collection[int], *, asked: bool) -> bool:
-    if event.by == "nobody":
-        return False
-    return event.code in _CLEAN or event.code in ok_codes if event.by == "server" else asked
+    if event.by == "client":
+        return asked
+    return event.code in ok_codes or event.code in CLEAN

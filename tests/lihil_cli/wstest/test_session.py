@@ -129,7 +129,7 @@ def test_a_message_that_was_on_its_way_when_we_closed_is_shown() -> None:
     [
         (Closed(1000), 0, "closed by the server: 1000 (normal closure)"),
         (Closed(1001, "bye"), 0, "closed by the server: 1001 (going away): bye"),
-        (Closed(1005), 5, "closed by the server: 1005 (no code given)"),
+        (Closed(1005), 0, "closed by the server: 1005 (no code given)"),
         (Closed(1011), 5, "closed by the server: 1011 (internal error)"),
         (Closed(1012, "reload"), 5, "closed by the server: 1012 (service restart): reload"),
         (Closed(4001, "kicked"), 5, "closed by the server: 4001 (private to the application): kicked"),
@@ -266,6 +266,39 @@ def test_a_ping_and_a_close_can_be_steps() -> None:
     ]
 
 
+def expected(pattern: str) -> Given:
+    return Given(Expect(parse_pattern(pattern)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "missing"),
+    [
+        ([expected("a")], "a"),
+        ([expected("a"), said("never"), expected("b"), Received("a"), expected("c")], "b"),
+        ([Given(Sleep(1.0)), expected("a"), expected("b"), Received("a"), Received("c")], "b"),
+        ([Given(Sleep(1.0)), expected("a"), Received("a"), Received("b"), expected("b")], ""),
+        ([expected("close 1000")], ""),
+        ([Given(Sleep(1.0)), expected("close"), expected("a")], "a"),
+        ([expected("close 1001")], "close 1001"),
+        ([Received("a"), expected("a")], ""),
+    ],
+)
+def test_what_the_input_expects_is_a_failure_when_the_server_closes_before_it_comes(
+    steps: list[Event | float], missing: str
+) -> None:
+    actions = replay(PIPE, Opened(), *steps, InputEnded(), Closed(1000))
+    assert exit_code(actions) == (1 if missing else 0)
+    assert last_note(actions).endswith(f"; no message was {missing}, as expected" if missing else "(normal closure)")
+
+
+def test_a_close_that_the_input_expects_is_a_good_end() -> None:
+    assert replay(PIPE, Opened(), expected("close 4001"), Closed(4001))[-1] == Exit(0)
+    assert replay(PIPE, Opened(), Given(Leave(4000)), expected("close 4000"), Closed(4000, by="client"))[-1] == Exit(0)
+    late: list[Event | float] = [Given(Leave()), expected("last"), Received("last")]
+    assert replay(PIPE, Opened(), *late, BY_US)[-1] == Exit(0)
+    assert replay(PIPE, Opened(), *late[:-1], BY_US)[-1] == Exit(1)
+
+
 # When to stop
 
 
@@ -286,6 +319,20 @@ def test_a_message_that_was_waited_for_ends_it() -> None:
         Note("closed: 1000 (normal closure)"),
         Exit(0),
     ]
+
+
+def test_nothing_more_is_shown_after_the_message_that_was_waited_for() -> None:
+    options = Options(until=parse_pattern("done"))
+    late: list[Event | float] = [Received("after"), Received("done")]
+    actions = replay(options, Opened(), Received("done"), *late, BY_US)
+    assert [action for action in actions if isinstance(action, Print)] == [Print("done")]
+    interrupted = replay(options, Opened(), Interrupted(), *late, Received("more"), BY_US)
+    assert [action for action in interrupted if isinstance(action, Print)] == [Print("after"), Print("done")]
+
+
+def test_nothing_goes_out_behind_the_message_that_was_enough() -> None:
+    steps: list[Event | float] = [Opened(), expected("a"), said("never"), Received("a")]
+    assert replay(Options(limit=1), *steps) == [Print("a"), Close()]
 
 
 @pytest.mark.parametrize("options", [Options(limit=5), Options(until=parse_pattern("x"))])
@@ -366,6 +413,31 @@ def test_a_code_can_be_declared_good() -> None:
     options = Options(ok_codes=frozenset({4001}))
     assert replay(options, Opened(), Closed(4001))[-1] == Exit(0)
     assert replay(options, Opened(), Closed(4002))[-1] == Exit(5)
+
+
+def test_a_lost_connection_can_be_declared_good_too() -> None:
+    options = Options(ok_codes=frozenset({1006}))
+    assert replay(options, Opened(), LOST)[-1] == Exit(0)
+    assert replay(options, Opened(), Given(Leave()), CLOSE_WAIT_S, Tick())[-1] == Exit(0)
+    assert replay(options, Opened(), Closed(1006, by="client"))[-1] == Exit(5)
+
+
+def test_a_close_can_be_what_is_expected_and_then_it_is_a_good_end() -> None:
+    options = Options(expects=(parse_pattern("one"), parse_pattern("close 4001")))
+    assert replay(options, Opened(), Received("one"), Closed(4001))[-1] == Exit(0)
+    assert replay(options, Opened(), Closed(4001))[-1] == Exit(1)
+    actions = replay(options, Opened(), Received("one"), Closed(1000))
+    assert (actions[-1], last_note(actions)) == (
+        Exit(1),
+        "closed by the server: 1000 (normal closure); no message was close 4001, as expected",
+    )
+
+
+def test_a_close_of_ours_is_not_the_one_that_was_expected_unless_the_input_asked_for_it() -> None:
+    options = Options(expects=(parse_pattern("close 1000"),))
+    assert replay(options, Opened(), InputEnded(), LINGER_FOR_EXPECTED_S, Tick(), BY_US)[-1] == Exit(1)
+    assert replay(options, Opened(), Given(Leave()), BY_US)[-1] == Exit(0)
+    assert replay(options, Opened(), Given(Leave(4000)), Closed(1000))[-1] == Exit(0)
 
 
 EVENTS = st.one_of(
