@@ -1,5 +1,6 @@
 """From the options of one call to what is done about them: checked here, before anything is opened."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lihil_cli.wstest.place.locate import Place, locate
 from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.request import check_origin, check_subprotocols, credentials, parse_header, parse_items
 from lihil_cli.wstest.settings import Form, Options, Piping, Settings
-from lihil_cli.wstest.steps import FRAMINGS, Step, parse_speed, steps_of_record
+from lihil_cli.wstest.steps import FRAMINGS, Step, check_text, parse_speed, steps_of_record
 from lihil_cli.wstest.terminal import Streams, is_at_terminal, process_streams
 
 SCRIPT_SUFFIX = ".wst"
@@ -91,6 +92,8 @@ def carry_out(given: Given, folder: Path) -> int:
     """Do what was asked for, and give the exit code. Raises CliError."""
     _check(given)
     is_script = (given.target or "").endswith(SCRIPT_SUFFIX)
+    for text in () if is_script else (given.target or "", *(given.items or ())):
+        _check_text("TARGET or ITEM", text)
     extras = parse_items(() if is_script else given.items or ())
     handshake = _handshake_of(given, extras.headers)
     handshake = handshake.but(headers=fill_headers(handshake.headers, folder))
@@ -183,7 +186,7 @@ def _handshake_of(given: Given, item_headers: tuple[tuple[str, str], ...]) -> Ha
 
 
 def _options_of(given: Given) -> Options:
-    messages: list[str | bytes] = [text.encode() if given.binary else text for text in given.message or ()]
+    messages = [_message_of(text, is_binary=given.binary) for text in given.message or ()]
     if given.file is not None:
         messages.append(_content_of(given.file, is_binary=given.binary))
     return Options(
@@ -196,6 +199,18 @@ def _options_of(given: Given) -> Options:
         listen=given.listen,
         ok_codes=frozenset(given.ok_close or ()),
     )
+
+
+def _message_of(text: str, *, is_binary: bool) -> str | bytes:
+    """What -m sends: bytes that are no text came as Python writes them (PEP 383)."""
+    return os.fsencode(text) if is_binary else _check_text("-m", text, hint="--binary sends it as it is")
+
+
+def _check_text(what: str, text: str, *, hint: str = "") -> str:
+    try:
+        return check_text(text)
+    except ValueError:
+        raise _usage(f"{what}: {os.fsencode(text)!r} is not UTF-8", hint) from None
 
 
 def _content_of(file: Path, *, is_binary: bool) -> str | bytes:
@@ -212,7 +227,7 @@ def _content_of(file: Path, *, is_binary: bool) -> str | bytes:
 
 def _pattern(option: str, text: str) -> Pattern:
     try:
-        return parse_pattern(text)
+        return parse_pattern(_check_text(option, text))
     except ValueError as error:
         raise _usage(f"{option}: {error}", "a pattern is a text, a JSON value or /a regular expression/") from None
 

@@ -59,7 +59,7 @@ class Conversation:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
         self._tasks = Tasks(self._ended)
-        self._alarm = Alarm(self._tick)
+        self._alarm = Alarm(self._tasks.callback(self._tick))
         self._wants_more = False
         self._connection: Connection | None = None
         piping = settings.piping
@@ -129,13 +129,13 @@ class Conversation:
     def _begin_input(self) -> None:
         piping = self._settings.piping
         if piping.replay is not None:
-            self._source = Replay(piping.replay, self._take_replayed)
+            self._source = Replay(piping.replay, self._tasks.callback(self._take_replayed))
         elif self._settings.options.listen:
             return
         elif self._streams.stdin is None:
             self._feed(InputEnded())
         else:
-            self._source = PipeReader(self._streams.stdin, self._take_chunk)
+            self._source = PipeReader(self._streams.stdin, self._tasks.callback(self._take_chunk))
 
     def _show_frame(self, frame: Frame) -> None:
         self._screen.print_note(frame_line(frame))
@@ -193,11 +193,13 @@ class Conversation:
         else:
             self._feed(InputEnded())
 
-    def _take_replayed(self, step: Step | ValueError | None) -> None:
+    def _take_replayed(self, step: Step | Exception | None) -> None:
         if step is None:
             self._feed(InputEnded())
         elif isinstance(step, ValueError):
             self._feed(InputFailed(f"--replay: {step}"))
+        elif isinstance(step, Exception):
+            raise step
         else:
             self._feed(Given(step))
             self._want_more()
@@ -207,7 +209,7 @@ class Conversation:
         self._ask_for_more()
 
     def _note_interrupt(self) -> None:
-        self._loop.call_soon_threadsafe(self._interrupt)
+        self._loop.call_soon_threadsafe(self._tasks.callback(self._interrupt))
 
     def _interrupt(self) -> None:
         self._interrupts.settle()

@@ -60,9 +60,9 @@ class Source(Protocol):
 
 
 class Replay:
-    """A record's steps, a few at a time; `deliver` gets each of them, and None at the end. It may raise ValueError."""
+    """A record's steps, one at a time; `deliver` gets each of them, and None at the end, or why there is no more."""
 
-    def __init__(self, steps: Iterator[Step], deliver: Callable[[Step | ValueError | None], None]) -> None:
+    def __init__(self, steps: Iterator[Step], deliver: Callable[[Step | Exception | None], None]) -> None:
         self._steps = steps
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
@@ -73,10 +73,10 @@ class Replay:
         self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        step: Step | ValueError | None
+        step: Step | Exception | None
         try:
             step = next(self._steps, None)
-        except ValueError as error:
+        except Exception as error:
             step = error
         self._deliver(step)
 

@@ -230,8 +230,8 @@ def _value(text: str) -> Any:
 
 def _json(rest: str) -> Command:
     try:
-        text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
-    except TypeError as error:
+        text = json.dumps(_value(rest), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
     return Say(text, text)
 

@@ -127,6 +127,7 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
         ("/file", "the file is missing"),
         ("/json {", "this is not JSON: "),
         ("/json {1, 2}", "this has no form in JSON: "),
+        ("/json NaN", "this has no form in JSON: "),
         ("/json", "what to send is missing"),
         ("/msgpack 1j", "this has no form in msgpack: "),
         ("/repeat 5", "the message is missing"),
