@@ -30,6 +30,29 @@ _CLASHES = (
     ("quiet", "verbose"),
 )
 
+# What belongs to a conversation, and means nothing where another thing is done instead.
+_OF_A_CONVERSATION = (
+    *("message", "file", "framing", "nul", "binary", "listen", "replay", "speed", "count", "until", "expect"),
+    *("reconnect", "linger", "ok_close", "output", "as_json", "raw", "as_hex", "record", "frames"),
+)
+_MEANINGLESS = {
+    "routes": (*_OF_A_CONVERSATION, "timeout", "junit", "tap"),
+    "handshake": (*_OF_A_CONVERSATION, "junit", "tap"),
+    "echo": (*(name for name in _OF_A_CONVERSATION if name != "ok_close"), "junit", "tap"),
+    "scripts": (*_OF_A_CONVERSATION, "routes", "handshake", "echo", "verbose"),
+    "a conversation": ("junit", "tap"),
+}
+_DEFAULTS = {"framing": "lines", "speed": "1x", "output": "auto"}
+_FLAGS = {
+    "scripts": ".wst scripts",
+    "message": "-m",
+    "file": "-f",
+    "framing": "--in",
+    "nul": "-0",
+    "count": "-n",
+    "output": "-o",
+}
+
 
 class Given(Record):
     """The options as they were given, under the names of the command's arguments (`commands/ws_test.py`)."""
@@ -91,7 +114,7 @@ class Given(Record):
 def carry_out(given: Given, folder: Path) -> int:
     """Do what was asked for, and give the exit code. Raises CliError."""
     _check(given)
-    is_script = (given.target or "").endswith(SCRIPT_SUFFIX)
+    is_script = _is_script(given)
     for text in () if is_script else (given.target or "", *(given.items or ())):
         _check_text("TARGET or ITEM", text)
     extras = parse_items(() if is_script else given.items or ())
@@ -127,7 +150,7 @@ def _play(given: Given, handshake: Handshake, asked: Place, folder: Path) -> int
     from lihil_cli.wstest.script.play import Reports, play
 
     scripts = [given.target or "", *(given.items or ())]
-    reports = Reports(given.junit, tap=given.tap)
+    reports = Reports(given.junit, tap=given.tap, is_quiet=given.quiet)
     return play(scripts, asked, folder, handshake, reports, timeout_s=given.timeout, is_forced=given.force)
 
 
@@ -148,8 +171,29 @@ def _check(given: Given) -> None:
     for one, other in _CLASHES:
         if getattr(given, one) and getattr(given, other):
             raise _usage(f"{_flag(one)} and {_flag(other)} cannot be had together", "leave one of them away")
+    _check_meaning(given)
+    if given.target is not None and not given.target.strip():
+        raise _usage("TARGET is empty", "is a variable in it not set? / is the server's root")
     if given.target is None and not given.routes:
         raise _usage("there is no TARGET", "name one: `lihil ws-test /chat`; --routes lists those of the app")
+    _check_words(given)
+
+
+def _check_meaning(given: Given) -> None:
+    """An option that would be passed over is a slip."""
+    mode = _mode_name(given)
+    for name in _MEANINGLESS[mode]:
+        value = getattr(given, name)
+        if value is not None and value is not False and value != _DEFAULTS.get(name):
+            place = "without a .wst script" if mode == "a conversation" else f"with {_FLAGS.get(mode, f'--{mode}')}"
+            raise _usage(f"{_flag(name)} has no meaning {place}", "leave it away")
+    if given.speed != _DEFAULTS["speed"] and given.replay is None:
+        raise _usage("--speed has no meaning without --replay", "leave it away")
+    if given.key is not None and given.cert is None:
+        raise _usage("--key belongs to a certificate", "name it with --cert")
+
+
+def _check_words(given: Given) -> None:
     if given.output not in {"auto", "text", "jsonl"}:
         raise _usage(f"{given.output!r} is no form of output", "-o takes auto, text or jsonl")
     if given.output == "jsonl" and (given.raw or given.as_hex):
@@ -158,12 +202,21 @@ def _check(given: Given) -> None:
         raise _usage(f"{given.framing!r} is no way to read the input", f"--in takes {', '.join(FRAMINGS)}")
     if given.nul and given.framing == "jsonl":
         raise _usage("-0 and --in jsonl are two ways to read the input", "leave one of them away")
-    if given.key is not None and given.cert is None:
-        raise _usage("--key belongs to a certificate", "name it with --cert")
+
+
+def _mode_name(given: Given) -> str:
+    """What is done: a key of `_MEANINGLESS`."""
+    if _is_script(given):
+        return "scripts"
+    return next((name for name in ("routes", "handshake", "echo") if getattr(given, name)), "a conversation")
+
+
+def _is_script(given: Given) -> bool:
+    return (given.target or "").endswith(SCRIPT_SUFFIX)
 
 
 def _flag(name: str) -> str:
-    return f"--{name.removeprefix('as_').replace('_', '-')}"
+    return _FLAGS.get(name, f"--{name.removeprefix('as_').replace('_', '-')}")
 
 
 def _handshake_of(given: Given, item_headers: tuple[tuple[str, str], ...]) -> Handshake:

@@ -94,7 +94,7 @@ def _report(
         _write(reports.junit, junit_xml([*outcomes, *rest], elapsed_s))
     if reports.tap:
         _print(stdout, tap_text([*outcomes, *rest]).splitlines())
-    elif not reports.is_quiet:
+    elif not reports.is_quiet and (outcomes or not rest):  # where nothing was begun there is nothing to sum up
         _print(stdout, [summary_line(outcomes, elapsed_s, unfinished=len(rest))])
 
 

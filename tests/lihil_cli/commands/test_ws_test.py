@@ -189,6 +189,20 @@ def test_no_server_is_one_line_that_says_what_to_start() -> None:
         (":1/x", "--echo", "--handshake"),
         (":1/x", "--proxy", "p", "--no-proxy"),
         (":1/x", "-q", "-v"),
+        ("",),
+        (" ", "-m", "hi"),
+        (":1/x", "--junit", "out.xml"),
+        (":1/x", "--handshake", "--tap"),
+        (":1/x", "--speed", "2x"),
+        ("a.wst", "--record", "r.jsonl"),
+        ("a.wst", "-o", "jsonl"),
+        ("a.wst", "-m", "hi"),
+        ("a.wst", "-n", "1"),
+        ("a.wst", "--routes"),
+        (":1/x", "--handshake", "--reconnect"),
+        (":1/x", "--echo", "--expect", "hi"),
+        (":1/x", "--echo", "-0"),
+        ("--routes", "--timeout", "1"),
         (":1/x", "-m", "\udcff"),
         (":1/\udcff",),
         (":1/x", "a==\udcff"),
@@ -206,6 +220,19 @@ def test_wrong_use_is_told_without_a_traceback(arguments: tuple[str, ...], capsy
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert "Traceback" not in told.err
+
+
+def test_an_option_that_would_be_passed_over_is_named_with_what_it_does_not_go_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main.run(["ws-test", "a.wst", "-m", "hi"])
+    main.run(["ws-test", ":1/x", "--echo", "--in", "nul"])
+    main.run(["ws-test", ":1/x", "--tap"])
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")] == [
+        "error: -m has no meaning with .wst scripts",
+        "error: --in has no meaning with --echo",
+        "error: --tap has no meaning without a .wst script",
+    ]
 
 
 def test_a_reader_that_leaves_ends_it_quietly(port: int) -> None:
