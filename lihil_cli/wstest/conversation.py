@@ -46,14 +46,14 @@ _CRASHES = frozenset({1006, 1011})
 
 
 class Conversation:
-    """The life of one connection."""
+    """The life of one connection. `began_at` is when the whole call began, on the loop's clock."""
 
-    def __init__(self, settings: Settings, streams: Streams, screen: Screen) -> None:
+    def __init__(self, settings: Settings, streams: Streams, screen: Screen, began_at: float) -> None:
         self._settings = settings
         self._streams = streams
         self._screen = screen
         self._loop = asyncio.get_running_loop()
-        self._session = Session(settings.options, self._loop.time())
+        self._session = Session(settings.options, began_at)
         self._reporter = Reporter(screen, settings.piping.form, streams, on_broken=self._break_output)
         self._interrupts = Interrupts(self._note_interrupt)
         self._ended: asyncio.Future[int] = self._loop.create_future()

@@ -1,7 +1,7 @@
 """`--echo`: answer each message with itself, so that a conformance suite can judge the client."""
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.app import run_briefly
+from lihil_cli.wstest.app import limited, run_briefly
 from lihil_cli.wstest.closing import CLEAN, Closed
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.connection import Connection
@@ -19,12 +19,13 @@ def hold_echo(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
 
     async def work() -> int:
-        place = settings.place
-        if place is None:
-            return await _echo_at(settings.target, settings, screen)
-        headers = settings.handshake.headers
-        async with open_place(place, headers, is_forced=True, is_verbose=False, tell=screen.print_note) as target:
-            return await _echo_at(target, settings, screen)
+        async with limited(settings.options.timeout_s):
+            place = settings.place
+            if place is None:
+                return await _echo_at(settings.target, settings, screen)
+            headers = settings.handshake.headers
+            async with open_place(place, headers, is_forced=True, is_verbose=False, tell=screen.print_note) as target:
+                return await _echo_at(target, settings, screen)
 
     return run_briefly(work, is_quiet=settings.is_quiet)
 

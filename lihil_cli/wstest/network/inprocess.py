@@ -171,8 +171,13 @@ class AppConnection:
 
     async def drop(self) -> None:
         await self._wire.hang_up(1006, "")
-        with suppress(AppTimeout):
-            await self._wire.leave(_GRACE_S)
+        try:
+            with suppress(AppTimeout):
+                await self._wire.leave(_GRACE_S)
+        except asyncio.CancelledError:  # the handler has to hear of the end all the same, before the app's shutdown
+            with suppress(AppTimeout):
+                await self._wire.call.cancel(_GRACE_S)
+            raise
         self.failure = self.failure or self._wire.failure()
 
     def stall(self, seconds: float) -> None:

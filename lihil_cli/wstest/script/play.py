@@ -45,14 +45,22 @@ def play(
             check_addresses(scripts, schema, options.environ)
 
     server = _server_for(scripts, place, folder, check, tell=_tell_nothing if reports.is_quiet else _tell)
+    left: list[str] = []
+    code: int = ExitCode.INTERRUPTED
     try:
-        return run_scripts(scripts, server, options, sys.stdout)
+        code = run_scripts(scripts, server, options, sys.stdout, left)
     except Terminated:
-        return ExitCode.TERMINATED
+        code = ExitCode.TERMINATED
     except CliError as error:
-        if reports.is_quiet:
-            return error.code
-        raise
+        code = error.code
+        if not reports.is_quiet:
+            raise
+    finally:
+        if left:
+            from lihil_cli.wstest.leftovers import leave_behind
+
+            leave_behind(left, code, is_quiet=reports.is_quiet)
+    return code
 
 
 def _tell(line: str) -> None:

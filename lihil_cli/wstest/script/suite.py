@@ -12,7 +12,7 @@ from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.record import Record
 from lihil_cli.wstest.interrupts import terminable
 from lihil_cli.wstest.network.handshake import Handshake
-from lihil_cli.wstest.network.loop import Loop
+from lihil_cli.wstest.network.loop import running
 from lihil_cli.wstest.request import check_subprotocols
 from lihil_cli.wstest.script.address import SUBPROTOCOLS
 from lihil_cli.wstest.script.files import Loaded
@@ -41,8 +41,12 @@ class Options(Record):
     reports: Reports = Reports()
 
 
-def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO) -> int:
+def run_scripts(
+    scripts: Sequence[Loaded], enter: Enter, options: Options, stdout: TextIO, left: list[str] | None = None
+) -> int:
     """Run the scripts, report as they end, and give the exit code. However the run ends, the reports are written.
+
+    `left` gets where an app in this process stands that does not end.
 
     Raises CliError when time has run out (TIMEOUT), when the server cannot be entered, or when a report cannot be
     written.
@@ -53,7 +57,7 @@ def run_scripts(scripts: Sequence[Loaded], enter: Enter, options: Options, stdou
     outcomes: list[Outcome] = []
     trouble = ""
     try:
-        with terminable(), asyncio.Runner(loop_factory=Loop) as runner:
+        with terminable(), running([] if left is None else left) as runner:
             runner.run(_run_all(scripts, enter, options, _teller(outcomes, options, stdout)))
     except TimeoutError:
         trouble = f"not done within {options.timeout_s:g} s"
@@ -101,7 +105,7 @@ def _report(
 def run_script(loaded: Loaded, enter: Enter, options: Options) -> Outcome:
     """Run one script by itself, in an event loop of its own."""
     outcomes: list[Outcome] = []
-    with asyncio.Runner(loop_factory=Loop) as runner:
+    with running([]) as runner:
         runner.run(_run_all([loaded], enter, options, outcomes.append))
     return outcomes[0]
 

@@ -329,6 +329,27 @@ def test_an_app_is_talked_to_without_a_server(tmp_path: Path) -> None:
     ]
 
 
+LATE_APP = """\
+import asyncio
+from contextlib import asynccontextmanager
+from lihil import Lihil
+
+@asynccontextmanager
+async def lifespan(app):
+    await asyncio.Event().wait()
+    yield
+
+app = Lihil(lifespan=lifespan)
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("--handshake",)])
+def test_the_timeout_bounds_the_app_s_startup_too(tmp_path: Path, more: tuple[str, ...]) -> None:
+    (tmp_path / "main.py").write_text(LATE_APP)
+    done = run("/x", "--app", "main:app", "--timeout", "0.3", *more, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (6, b"error: --timeout: 0.3 s have passed\n")
+
+
 def test_a_handler_that_crashed_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(APP)
     done = run("rooms/blue", "size==50", "--app", "main:app", folder=tmp_path)

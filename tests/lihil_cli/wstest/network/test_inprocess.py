@@ -183,6 +183,30 @@ def test_an_app_that_drops_its_client_while_it_waits_is_left_in_peace() -> None:
     assert asyncio.run(run()) is None
 
 
+def test_a_drop_that_is_cut_short_still_ends_the_handler() -> None:
+    ended: list[str] = []
+
+    async def deaf(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("handler")
+
+    async def run() -> None:
+        host = AppHost(deaf, "main:deaf", Path())
+        connection = await open_connection(Target("ws://localhost/", app=host), Handshake(), print)
+        dropping = asyncio.create_task(connection.drop())
+        await asyncio.sleep(0)
+        dropping.cancel()
+        await asyncio.wait([dropping])
+        ended.append("drop")
+        assert dropping.cancelled()
+
+    asyncio.run(run())
+    assert ended == ["handler", "drop"]
+
+
 def test_what_has_no_meaning_without_a_wire_is_harmless_or_told() -> None:
     frames: list[Frame] = []
 
