@@ -16,6 +16,9 @@ GRACE_S = 1.0
 """How long what is cancelled in the end may take to end, before it is left as it is."""
 
 
+_THREAD_GRACE_S = 0.2  # for one that has nothing to do and is told so only now
+
+
 @contextmanager
 def running(left: list[str], *, grace_s: float = GRACE_S) -> Iterator[asyncio.Runner]:
     """A runner over a `Loop`, but for its end: what does not heed its cancellation within `grace_s` is not waited for.
@@ -31,7 +34,8 @@ def running(left: list[str], *, grace_s: float = GRACE_S) -> Iterator[asyncio.Ru
             until = time.monotonic() + grace_s
             tasks = loop.run_until_complete(_end_tasks(grace_s))
             loop.end_threads()
-            threads = _join([thread for thread in threading.enumerate() if thread not in older], until)
+            newer = [thread for thread in threading.enumerate() if thread not in older]
+            threads = _join(newer, max(until, time.monotonic() + _THREAD_GRACE_S))
             if tasks or threads:
                 from lihil.testing.position import task_position, thread_position  # an app has loaded that
 
