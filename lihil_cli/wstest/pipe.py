@@ -5,6 +5,7 @@ Neither is read faster than the steps can be done.
 
 import asyncio
 import os
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -109,6 +110,10 @@ class PipeReader:
 
     def _read_chunk(self) -> bytes:
         try:
-            return os.read(self._descriptor, _CHUNK_BYTES)
-        except OSError:
+            while True:
+                with suppress(BlockingIOError):
+                    return os.read(self._descriptor, _CHUNK_BYTES)
+                # Whoever shares the descriptor has made it one that does not wait, as ssh and node do.
+                select.select([self._descriptor], [], [])
+        except (OSError, ValueError):  # ValueError: a number that select cannot take
             return b""  # the terminal has gone, or the descriptor was closed: the end either way

@@ -122,6 +122,24 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     assert len(chunks) > 2
 
 
+def test_a_descriptor_that_does_not_wait_has_not_ended_where_it_has_nothing_yet() -> None:
+    async def read(descriptor: int, write: int) -> list[bytes]:
+        chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        reader = PipeReader(descriptor, chunks.put_nowait)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(chunks.get(), 0.05)
+        os.write(write, b"late")
+        seen = [await chunks.get()]
+        os.close(write)
+        reader.resume()
+        return [*seen, await chunks.get()]
+
+    descriptor, write = os.pipe()
+    os.set_blocking(descriptor, False)
+    assert asyncio.run(read(descriptor, write)) == [b"late", b""]
+    os.close(descriptor)
+
+
 @pytest.mark.parametrize("path", [Path("/dev/null"), Path("/")])
 def test_nothing_to_read_and_reading_that_fails_are_both_the_end(path: Path) -> None:
     with opened(path) as descriptor:
