@@ -219,7 +219,7 @@ async def open_app(app: str | None, root: Path) -> AsyncIterator[AppHost]:
 
 
 def load_target(app: str | None, root: Path) -> tuple[ASGIApp, str]:
-    """The app and its `module:attribute`. Raises CliError: USAGE for one that is not there, else what its import did."""
+    """The app and its `module:attribute`. Raises CliError, USAGE for one that is not there."""
     source = find_target(app, root)
     try:
         return load_app(source), str(source)
