@@ -124,9 +124,9 @@ def carry_out(given: Given, folder: Path) -> int:
     if is_script:
         return _play(given, handshake, asked, folder)
     options, piping = _options_of(given), _piping_of(given)
-    # Who sits at a terminal can start the server now; in a pipe nobody can.
-    waits = is_at_terminal() and piping.is_default and given.reconnect is not False and not given.routes
-    place = locate(given.target or "/", asked, folder, query=extras.query, waits=waits)
+    # Who sits at a terminal can start the server now; in a pipe nobody can, unless that is said.
+    waits = given.reconnect is True or (is_at_terminal() and piping.is_default and given.reconnect is not False)
+    place = locate(given.target or "/", asked, folder, query=extras.query, waits=waits and not given.routes)
     if given.routes:
         from lihil_cli.wstest.examine import list_routes
 
@@ -251,6 +251,7 @@ def _options_of(given: Given) -> Options:
         expects=tuple(_pattern("--expect", text) for text in given.expect or ()),
         listen=given.listen,
         ok_codes=frozenset(given.ok_close or ()),
+        reconnects=given.reconnect is True,
     )
 
 

@@ -1,8 +1,10 @@
 """One conversation with a server, from the handshake to the exit code. Decides everything, does nothing.
 
     CONNECTING --Opened--> OPEN --our close, Ctrl-C, limits--> CLOSING --Closed, deadline--> ENDED
-         |                  |                                                                 ^
-         +---Ctrl-C, time---+----------------------------Closed-------------------------------+
+       | ^  |               |                                                                 ^
+       | |  +--Ctrl-C, time-+----------------------------Closed-------------------------------+
+       v |                  v
+      WAITING <-------Closed, and the server may come back
 
 The shell calls `Session.handle(event, now)` and carries out the actions in order; it also feeds a Tick when
 `wake_at` has come. Times are seconds on one clock that never goes back, and only ever arrive as arguments.
@@ -19,6 +21,7 @@ from lihil_cli.wstest.closing import CLEAN, LOST, NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
     Action,
     Close,
+    Connect,
     Event,
     Exit,
     Given,
@@ -34,8 +37,10 @@ from lihil_cli.wstest.events import (
     Received,
     Send,
     Tick,
+    Unreached,
 )
 from lihil_cli.wstest.pattern import Pattern
+from lihil_cli.wstest.returning import Returns
 from lihil_cli.wstest.settings import Options
 
 CLOSE_WAIT_S = 1.0
@@ -57,6 +62,7 @@ class State(Enum):
     """Where the conversation is."""
 
     CONNECTING = auto()
+    WAITING = auto()
     OPEN = auto()
     CLOSING = auto()
     ENDED = auto()
@@ -87,6 +93,7 @@ class Session:
         self._kept_bytes = 0
         self._met = 0  # of options.expects
         self._has_left = False  # because the input said so
+        self._returns = Returns()
 
     @property
     def wants_input(self) -> bool:
@@ -102,7 +109,10 @@ class Session:
             return self._close_by
         if self.state is State.CONNECTING:
             return self._timeout_at
-        times = [self._timeout_at, self._blocked_until, self._linger_until]
+        expected_by = None if self._awaited is None else self._blocked_until
+        is_waiting = self.state is State.WAITING
+        more = [self._returns.retry_at, expected_by] if is_waiting else [self._blocked_until, self._linger_until]
+        times = [self._timeout_at, *more]
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -145,10 +155,13 @@ class Session:
     def _open(self, event: Opened, now: float) -> list[Action]:
         self.state = State.OPEN
         self._linger_from = now
-        actions: list[Action] = [Send(message) for message in self.options.messages]
-        self._input_ended = self.options.listen
-        for held in self._held:
-            actions += self.handle(held, now)
+        told = self._returns.open(now)
+        actions: list[Action] = [Note(told)] if told else []
+        actions += [*map(Send, self.options.messages), *event.unsent]
+        self._input_ended = self._input_ended or self.options.listen
+        held, self._held = self._held, []
+        for one in held:
+            actions += self.handle(one, now)
         return actions
 
     def _hold(self, event: Event, now: float) -> list[Action]:
@@ -156,12 +169,40 @@ class Session:
         return []
 
     def _give_up(self, event: Interrupted, now: float) -> list[Action]:
-        return self._end(ExitCode.INTERRUPTED, "interrupted before the connection was open")
+        when = "while the server was away" if self._returns.has_been_open else "before the connection was open"
+        return self._end(ExitCode.INTERRUPTED, f"interrupted {when}")
 
     def _expire_connecting(self, event: Tick, now: float) -> list[Action]:
         if self._timeout_at is None or now < self._timeout_at:
             return []
         return self._end(ExitCode.TIMEOUT, self._timeout_text())
+
+    def _miss(self, event: Unreached, now: float) -> list[Action]:
+        """No connection, which is the end for whoever opens it, unless it is WAITING for another attempt."""
+        if not self.options.reconnects:
+            return []
+        if not self._returns.miss(now, is_absent=event.is_absent, is_near=event.is_near):
+            return []
+        self.state = State.WAITING
+        return [Note(f"{event.why}; retrying, Ctrl-C stops")] if self._returns.is_news() else []
+
+    # WAITING
+
+    def _break_output_waiting(self, event: OutputBroken, now: float) -> list[Action]:
+        self._break_output_late(event, now)
+        return self._end(ExitCode.BROKEN_PIPE, "")
+
+    def _expire_waiting(self, event: Tick, now: float) -> list[Action]:
+        expired = self._expire_connecting(event, now)
+        if expired:
+            return expired
+        if self._awaited is not None and self._blocked_until is not None and now >= self._blocked_until:
+            self._fail_awaited(self._awaited)
+            return self._end(ExitCode.FAILED, "")
+        if now < self._returns.retry_at:
+            return []
+        self.state = State.CONNECTING
+        return [Connect()]
 
     # OPEN
 
@@ -276,9 +317,7 @@ class Session:
             return self._start_close(now)
         if self._blocked_until is not None and now >= self._blocked_until:
             if self._awaited is not None:
-                self._verdict = (ExitCode.FAILED, _unmet(self._awaited.pattern, within_s=self._awaited.within_s))
-                self._awaited = None
-                self._steps.clear()
+                self._fail_awaited(self._awaited)
                 return self._start_close(now)
             self._blocked_until = None
             return [*self._go_on(now), *self._stop_when_met(now)]
@@ -288,7 +327,15 @@ class Session:
             return self._start_close(now)
         return []
 
+    def _fail_awaited(self, awaited: steps.Expect) -> None:
+        self._verdict = (ExitCode.FAILED, _unmet(awaited.pattern, within_s=awaited.within_s))
+        self._awaited = None
+        self._steps.clear()
+
     def _finish(self, event: Closed, now: float) -> list[Action]:
+        if self.options.reconnects and not self._is_expected(event) and self._returns.lose(event, now):
+            self.state = State.WAITING
+            return [Note(f"{describe_close(event)}; connecting again")]
         is_good = self._meet_close(event) or (event.by != "client" and self._is_good(event.code))
         code = ExitCode.OK if is_good else ExitCode.ENDED_BADLY
         text = describe_close(event)
@@ -335,6 +382,11 @@ class Session:
     def _is_good(self, code: int) -> bool:
         return code in CLEAN or code in self.options.ok_codes
 
+    def _is_expected(self, event: Closed) -> bool:
+        """Whether this end is what is expected next."""
+        awaited = None if self._awaited is None else self._awaited.pattern
+        return any(pattern is not None and pattern.matches(event) for pattern in (self._missing, awaited))
+
     def _meet_close(self, event: Closed) -> bool:
         """Whether this end is one that was expected: a server's, or the answer to a close that the input asked for."""
         if event.by == "client" and not self._has_left:
@@ -356,10 +408,10 @@ class Session:
         )
 
     def _end(self, code: int, text: str) -> list[Action]:
-        has_opened, self.state = self.state is not State.CONNECTING, State.ENDED
+        self.state = State.ENDED
         code, text = self._verdict or (code, text)
         missing = [*filter(None, [self._missing]), *self._unmet_steps()]
-        if missing and text and has_opened and code != ExitCode.INTERRUPTED:
+        if missing and text and self._returns.has_been_open and code != ExitCode.INTERRUPTED:
             code = ExitCode.FAILED if code in {ExitCode.OK, ExitCode.ENDED_BADLY} else code
             text = f"{text}; {_unmet(missing[0])}"
         # Without a text nobody is left to read it: a broken pipe ends a process quietly.
@@ -376,6 +428,13 @@ class Session:
         (State.CONNECTING, InputFailed): _hold,
         (State.CONNECTING, Interrupted): _give_up,
         (State.CONNECTING, Tick): _expire_connecting,
+        (State.CONNECTING, Unreached): _miss,
+        (State.WAITING, Given): _hold,
+        (State.WAITING, InputEnded): _hold,
+        (State.WAITING, InputFailed): _hold,
+        (State.WAITING, Interrupted): _give_up,
+        (State.WAITING, OutputBroken): _break_output_waiting,
+        (State.WAITING, Tick): _expire_waiting,
         (State.OPEN, Given): _take_step,
         (State.OPEN, InputEnded): _end_input,
         (State.OPEN, InputFailed): _refuse_input,

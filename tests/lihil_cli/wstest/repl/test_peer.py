@@ -2,7 +2,8 @@ import pytest
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.repl.events import About, Closed
-from lihil_cli.wstest.repl.peer import FIRST_WAIT_S, LONGEST_WAIT_S, Life, Peer
+from lihil_cli.wstest.repl.peer import Life, Peer
+from lihil_cli.wstest.returning import FIRST_WAIT_S, LONGEST_WAIT_S
 
 
 def opened(at: float = 0.0) -> Peer:
