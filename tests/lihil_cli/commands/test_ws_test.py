@@ -329,23 +329,9 @@ def test_an_app_is_talked_to_without_a_server(tmp_path: Path) -> None:
     ]
 
 
-LATE_APP = """\
-import asyncio
-from contextlib import asynccontextmanager
-from lihil import Lihil
-
-@asynccontextmanager
-async def lifespan(app):
-    await asyncio.Event().wait()
-    yield
-
-app = Lihil(lifespan=lifespan)
-"""
-
-
 @pytest.mark.parametrize("more", [(), ("--handshake",)])
 def test_the_timeout_bounds_the_app_s_startup_too(tmp_path: Path, more: tuple[str, ...]) -> None:
-    (tmp_path / "main.py").write_text(LATE_APP)
+    (tmp_path / "main.py").write_text("import asyncio\nasync def app(*_): await asyncio.Event().wait()\n")
     done = run("/x", "--app", "main:app", "--timeout", "0.3", *more, folder=tmp_path)
     assert (done.returncode, done.stderr) == (6, b"error: --timeout: 0.3 s have passed\n")
 
