@@ -15,7 +15,8 @@ from lihil_cli.wstest.repl.events import (
     Say,
     Traced,
 )
-from lihil_cli.wstest.repl.peer import LONGEST_WAIT_S, NEAR_WAIT_S, Life, Peer
+from lihil_cli.wstest.repl.peer import Life, Peer
+from lihil_cli.wstest.returning import LONGEST_WAIT_S, NEAR_WAIT_S
 
 _FAILED = 1011
 _NAMED = 3  # changed files, before the rest is only counted

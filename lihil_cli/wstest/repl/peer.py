@@ -12,22 +12,15 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.closing import meaning_of
+from lihil_cli.wstest.closing import CLEAN, meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
-NEAR_WAIT_S = 0.4
-"""The longest wait for a server of this machine: somebody has just started it, and looks at the prompt."""
+from lihil_cli.wstest.returning import AWAY, FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S
 
 RELOAD_PATIENCE_S = 10.0
 """How long the dev server's word is waited for before the server is tried all the same."""
 
-_STEADY_S = 1.0  # a connection that lasted so long is not one that fails again and again
 _RELOAD = "reload"
-_CLEAN = frozenset({1000, 1001})
-_LOST = 1006
 _FAILED = 1011
-_AWAY = frozenset({1001, _LOST, 1012, 1013, 1014})
 _TOO_BIG = 1009
 
 
@@ -109,7 +102,7 @@ class Peer:
 
     def close(self, event: Closed, now: float, *, reconnects: bool, ok_codes: Collection[int] = frozenset()) -> None:
         """The connection is over: go on to whatever follows from how it ended."""
-        asked, steady = self.life is Life.CLOSING, now - self.opened_at >= _STEADY_S
+        asked, steady = self.life is Life.CLOSING, now - self.opened_at >= STEADY_S
         self.lost_at = now
         self.code = ExitCode.OK if _is_clean(event, ok_codes, asked=asked) else ExitCode.ENDED_BADLY
         if steady:
@@ -119,7 +112,7 @@ class Peer:
         elif event.code == 1012 and event.reason == _RELOAD:
             self.life = Life.RELOADING
             self.retry_at = now + RELOAD_PATIENCE_S
-        elif event.code in _AWAY:
+        elif event.code in AWAY:
             self.wait(now)
         else:
             self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
@@ -158,6 +151,6 @@ class Peer:
 
 
 def _is_clean(event: Closed, ok_codes: Collection[int], *, asked: bool) -> bool:
-    if event.by == "nobody":
-        return False
-    return event.code in _CLEAN or event.code in ok_codes if event.by == "server" else asked
+    if event.by == "client":
+        return asked
+    return event.code in ok_codes or event.code in CLEAN

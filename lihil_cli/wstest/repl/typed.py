@@ -231,7 +231,7 @@ def _value(text: str) -> Any:
 
 def _json(rest: str) -> Command:
     try:
-        text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_value(rest), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
     _refuse_surrogates(text)

@@ -133,6 +133,7 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
         ("/file", "the file is missing"),
         ("/json {", "this is not JSON: "),
         ("/json {1, 2}", "this has no form in JSON: "),
+        ("/json NaN", "this has no form in JSON: "),
         ("/json", "what to send is missing"),
         ("/json 0x" + "f" * 5000, "this has no form in JSON: "),
         ('/json {"a":"\\ud800"}', "it holds half a character"),
