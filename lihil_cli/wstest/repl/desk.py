@@ -103,12 +103,14 @@ class Desk:
         self.expectations: deque[Expectation] = deque()
         self.expected: dict[int, str] = {}  # the pattern that a message was expected by, by its number
         self.met = 0  # how many of the messages that the command line expects have come, in order
+        self.difference = ""  # what was wrong with the last message that was looked at
         self.last_sent = ""
         self.last_at: float | None = None  # when the last message arrived
         self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
         self.had_server = True  # whether the dev server was there when it was looked for last
         self.has_failed = False
         self.is_leaving = False
+        self.has_enough = False  # the message has come that was to be the last
         self.was_hinted = False
         self.verdict: int | None = None
 
@@ -124,6 +126,10 @@ class Desk:
     def display(self, *items: Item) -> list[Action]:
         """Show something else than a message that arrived."""
         return [Display(item) for item in (*self.flow.settle(), *items)]
+
+    def settle(self) -> list[Action]:
+        """Show what was only counted so far: repeats, or a flood, which ends with it."""
+        return [Display(item) for item in self.flow.finish()]
 
     def note(self, text: str, mark: Mark = "", peer: str = "") -> list[Action]:
         """Show a line of ours, with the name of the connection where there are several."""
@@ -148,6 +154,13 @@ class Desk:
         expects = self.setup.expects
         if self.met < len(expects) and expects[self.met][1](payload):
             self.met += 1
+
+    def miss(self, late: Expectation, when: str = "") -> list[Action]:
+        """What was expected has not come, and does not count any longer if it does."""
+        self.expectations.remove(late)
+        self.has_failed = True
+        why = f"; the last message: {self.difference}" if self.difference else ""
+        return self.note(f"nothing came that matches {late.pattern}{when}{why}", "bad")
 
     # Connections
 
@@ -177,7 +190,7 @@ class Desk:
             self.verdict = verdict
         self.is_leaving = True
         self.jobs.clear()
-        actions: list[Action] = [Display(item) for item in self.flow.finish()]
+        actions = self.settle()
         for peer in self.peers.values():
             peer.next_target = None
             if peer.is_open:
@@ -199,9 +212,12 @@ class Desk:
         if any(peer.life is not Life.ENDED for peer in self.peers.values()):
             return []
         self.is_leaving = True
+        actions = self.settle()
+        for late in list(self.expectations):
+            actions += self.miss(late, " before the end")
         missing = self.setup.expects[self.met :]
-        told = self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
-        return [*told, Leave(self.exit_code)]
+        actions += self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
+        return [*actions, Leave(self.exit_code)]
 
     @property
     def exit_code(self) -> int:

@@ -90,19 +90,20 @@ def close_peer(desk: Desk, event: Closed, now: float) -> list[Action]:
     asked = peer.life is Life.CLOSING
     desk.step("close", peer.name, now, code=event.code, detail=event.reason, by=event.by)
     text = peer.how_it_ended(event, now)
+    settled = desk.settle()  # what came before the end is shown above it
     peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving, ok_codes=desk.setup.ok_codes)
     if peer.next_target is not None:
-        return [*desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
+        return [*settled, *desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
     if peer.is_dropped:
-        return _after_drop(desk, peer)
+        return settled + _after_drop(desk, peer)
     if peer.life is Life.RELOADING:
-        return []
+        return settled
     if event.code == _FAILED and event.by == "server" and not asked:
         peer.ending = text
-        return [FetchTrace(peer.name)]
+        return [*settled, FetchTrace(peer.name)]
     if asked and event.by == "nobody":
         text = "the server did not answer the close (1006)"
-    return [*desk.note(text, "end", peer.name), *_after_end(desk, peer)]
+    return [*settled, *desk.note(text, "end", peer.name), *_after_end(desk, peer)]
 
 
 def _after_drop(desk: Desk, peer: Peer) -> list[Action]:
@@ -121,7 +122,8 @@ def _after_end(desk: Desk, peer: Peer) -> list[Action]:
         return []
     if desk.current == peer.name:  # lines go to a connection that is still there
         desk.current = next((name for name, one in desk.peers.items() if one.life is not Life.ENDED), desk.current)
-    return desk.end_if_over()
+    missed = [late for late in desk.expectations if late.peer == peer.name]
+    return [action for late in missed for action in desk.miss(late, " before the end")] + desk.end_if_over()
 
 
 def tell_trace(desk: Desk, event: Traced, now: float) -> list[Action]:

@@ -48,7 +48,6 @@ class Repl:
         self._desk = Desk(setup, log, epoch)
         self._timeout_at = None if setup.timeout_s is None else now + setup.timeout_s
         self._watches_closely = False
-        self._difference = ""  # what was wrong with the last message that was looked at
 
     def begin(self) -> list[Action]:
         """What to do first."""
@@ -72,7 +71,7 @@ class Repl:
         desk = self._desk
         if not desk.setup.is_quiet:
             return rule(desk, event, now)
-        counted = desk.display()  # this is about messages
+        counted = desk.settle()  # this is about messages
         actions = rule(desk, event, now)
         if isinstance(event, Failed) and not desk.is_leaving:
             return [*counted, *actions]
@@ -128,6 +127,8 @@ class Repl:
 
     def _receive(self, event: Received, now: float) -> list[Action]:
         desk, peer = self._desk, self._desk.peers[event.peer]
+        if desk.has_enough:
+            return []  # it was on its way when we closed
         peer.incoming += 1
         delta_s = None if desk.last_at is None else max(0.0, event.when - desk.last_at)
         desk.last_at = event.when
@@ -138,8 +139,8 @@ class Repl:
             actions += self._check(event, step.number)
         desk.meet(event.payload)
         until = desk.setup.until
-        is_enough = desk.log.received == desk.setup.limit or (until is not None and until(event.payload))
-        if is_enough and not desk.is_leaving:
+        desk.has_enough = desk.log.received == desk.setup.limit or (until is not None and until(event.payload))
+        if desk.has_enough and not desk.is_leaving:
             actions += desk.leave(now)
         return actions
 
@@ -148,8 +149,8 @@ class Repl:
         expected = next((one for one in desk.expectations if one.peer == event.peer), None)
         if expected is None:
             return []
-        self._difference = expected.check(event.payload)
-        if self._difference:
+        desk.difference = expected.check(event.payload)
+        if desk.difference:
             return []
         desk.expectations.remove(expected)
         desk.expected[number] = expected.pattern
@@ -249,10 +250,7 @@ class Repl:
             if peer.retry_at is not None and now >= peer.retry_at:
                 actions += desk.connect(peer)
         while desk.expectations and (late := min(desk.expectations, key=lambda one: one.until)).until <= now:
-            desk.expectations.remove(late)
-            desk.has_failed = True
-            why = f"; the last message: {self._difference}" if self._difference else ""
-            actions += desk.note(f"nothing came that matches {late.pattern}{why}", "bad")
+            actions += desk.miss(late)
         return actions + desk.run_jobs(now)
 
 

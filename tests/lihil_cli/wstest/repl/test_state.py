@@ -40,7 +40,8 @@ def test_a_limit_closes_after_so_many_messages(make_bench: MakeBench) -> None:
     assert bench.receive("b") == [SendClose("ws", 1000)]
     assert bench.receive("c") == []
     bench.do(Closed("ws", 1000, by="client"))
-    assert bench.code == 0
+    assert [row[-3:] for row in bench.shown if row.startswith("#")] == ["‹ a", "‹ b"]
+    assert (bench.code, bench.log.received) == (0, 2)
 
 
 def test_a_timeout_ends_it_with_a_code_of_its_own(make_bench: MakeBench) -> None:
@@ -222,6 +223,19 @@ def test_a_flood_is_in_the_live_line(bench: Bench) -> None:
     assert bench.repl.live == ""
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_came_in_a_burst_is_summed_up_above_the_end(make_bench: MakeBench, quiet: bool) -> None:
+    bench = make_bench(Setup(URL, is_quiet=quiet))
+    bench.open()
+    for number in range(1, 101):
+        bench.receive(f"message {number}", after=0.0001)
+    bench.close(1000)
+    summary, latest, *end = bench.shown[-(2 if quiet else 3) :]
+    assert summary.startswith("  #51 to #100: 50 messages in ")
+    assert latest.endswith("‹ message 100")
+    assert [row.partition(" after ")[0] for row in end] == ([] if quiet else ["⚑ closed by server 1000 (normal closure)"])
+
+
 def test_an_end_that_is_expected_counts_as_a_good_one(make_bench: MakeBench) -> None:
     bench = make_bench(Setup(URL, ok_codes=frozenset({4001})))
     bench.open()
@@ -234,6 +248,12 @@ def test_a_message_that_ends_it_closes_with_1000(make_bench: MakeBench) -> None:
     bench.open()
     assert bench.receive("more") == []
     assert bench.receive("done") == [SendClose("ws", 1000)]
+    bench.receive("after")
+    bench.do(Closed("ws", 1000, by="client"))
+    assert bench.shown[-2:] == [
+        "#2 00:00:00.000 +0.0s ‹ done",
+        "⚑ closed 1000 (normal closure) after 0.00 s · 2 in, 0 out",
+    ]
 
 
 @pytest.mark.parametrize(("messages", "code"), [(("a", "x", "b"), 0), (("b", "a"), 1), ((), 1)])
