@@ -38,7 +38,8 @@ class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
-    `is_verbose` whatever is known of a handshake and of a failure is.
+    `is_verbose` whatever is known of a handshake and of a failure is. With `is_binary` a text that is typed goes out as a
+    binary message. With `linger_s` the end of the input is one only when nothing has come for so long.
     """
 
     target: str
@@ -54,6 +55,8 @@ class Setup(Record):
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
     is_quiet: bool = False
     is_verbose: bool = False
+    is_binary: bool = False
+    linger_s: float | None = None
 
 
 class Job:
@@ -109,6 +112,7 @@ class Desk:
         self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
         self.had_server = True  # whether the dev server was there when it was looked for last
         self.has_failed = False
+        self.lingers_until: float | None = None  # the input has ended, and this is when it all ends unless more comes
         self.is_leaving = False
         self.has_enough = False  # the message has come that was to be the last
         self.was_hinted = False
@@ -144,6 +148,10 @@ class Desk:
         seen = shows and self.flow.only != "in"
         items = self.display(Sent(what.typed, self.shown(peer.name))) if seen else []
         return [*items, Send(peer.name, what.payload, what.fragment)]
+
+    def outgoing(self, payload: Payload) -> Payload:
+        """What goes out for what was typed."""
+        return payload.encode() if self.setup.is_binary and isinstance(payload, str) else payload
 
     def step(self, kind: str, peer: str, now: float, **more: object) -> None:
         """Remember something that is no message."""
@@ -189,6 +197,7 @@ class Desk:
         if verdict is not None and self.verdict is None:
             self.verdict = verdict
         self.is_leaving = True
+        self.lingers_until = None
         self.jobs.clear()
         actions = self.settle()
         for peer in self.peers.values():

@@ -68,6 +68,8 @@ def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:
     peer = desk.peers[event.peer]
     if peer.life is not Life.CONNECTING:
         return []
+    if event.refusal is not None:
+        desk.step("refused", peer.name, now, refusal=event.refusal)
     returns = peer.has_been_open and desk.setup.reconnects
     comes_back = peer.lost_by in {Life.RELOADING, Life.WAITING}
     if desk.setup.reconnects and (event.absent or (comes_back and event.code == ExitCode.CANNOT_CONNECT)):

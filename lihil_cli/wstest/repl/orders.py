@@ -76,7 +76,7 @@ def _names(desk: Desk) -> str:
 
 
 def _say(desk: Desk, order: Say, now: float) -> list[Action]:
-    return desk.say(desk.peer, order, now)
+    return desk.say(desk.peer, order.but(payload=desk.outgoing(order.payload)), now)
 
 
 def _say_file(desk: Desk, order: commands.SayFile, now: float) -> list[Action]:
@@ -89,7 +89,7 @@ def _raw(desk: Desk, order: commands.RawBytes, now: float) -> list[Action]:
 
 def _repeat(desk: Desk, order: commands.Repeat, now: float) -> list[Action]:
     delays = (0.0 if index == 0 else order.every_s for index in range(order.count))
-    steps: Iterator[tuple[float, Payload]] = zip(delays, repeat(order.text), strict=False)
+    steps: Iterator[tuple[float, Payload]] = zip(delays, repeat(desk.outgoing(order.text)), strict=False)
     desk.jobs.append(Job(desk.current, steps, now, "repeat"))
     return [*desk.note(f"{order.text}  ×{order.count}"), *desk.run_jobs(now)]
 

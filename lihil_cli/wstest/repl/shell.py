@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lihil_cli.errors import ExitCode
@@ -55,8 +56,9 @@ from lihil_cli.wstest.tasks import Tasks
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
-    # Loaded where there is a schema to read, or somebody types.
+    # Loaded where there is a schema to read, or somebody types, or everything is kept.
     from lihil_cli.wstest.repl.complete import Words
+    from lihil_cli.wstest.repl.recorder import Recorder
 
 # The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
 _PROMPT_END_S = 1.0
@@ -97,10 +99,13 @@ class _Shell:
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
+            visit.is_binary,
+            options.linger_s,
         )
         now = self._loop.time()
         self._log = Log()
         self._repl = Repl(self._setup, self._log, now, time.time() - now)
+        self._recorder = None if visit.record is None else self._record(visit.record)
         self._look = look_of(streams)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._tasks = Tasks(self._ended)
@@ -147,6 +152,20 @@ class _Shell:
             await asyncio.wait({self._typing}, timeout=_PROMPT_END_S)
         await self._tasks.cancel()
         self._log.close()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _record(self, path: Path) -> "Recorder":
+        """Keep everything in a file. Raises CliError for one that cannot be written."""
+        from lihil_cli.wstest.repl.recorder import Recorder
+        from lihil_cli.wstest.reporting import open_record
+
+        def lose(why: str) -> None:
+            self._loop.call_soon(self._feed, Told(f"--record {path} takes no more: {why}", "bad"))
+
+        recorder = Recorder(open_record(path), time.time(), self._repl.desk.shown, lose)
+        self._log.tell = recorder.keep
+        return recorder
 
     # Events in
 
@@ -279,7 +298,8 @@ class _Shell:
             self._keyboard.clear()
 
     def _leave(self, action: Leave) -> None:
-        self._ended.set_result(action.code)
+        is_lost = self._recorder is not None and self._recorder.is_lost
+        self._ended.set_result(ExitCode.FAILED if is_lost and action.code == ExitCode.OK else action.code)
 
     def _read_file(self, action: ReadFile) -> None:
         self._tasks.start(self._tell(read_file(action)))

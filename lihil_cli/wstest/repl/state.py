@@ -86,6 +86,7 @@ class Repl:
         times = [
             self._timeout_at,
             desk.flow.wake_at,
+            desk.lingers_until,
             *(peer.retry_at for peer in desk.peers.values()),
             *(job.due_at for job in desk.jobs),
             *(expectation.until for expectation in desk.expectations),
@@ -130,6 +131,8 @@ class Repl:
         if desk.has_enough:
             return []  # it was on its way when we closed
         peer.incoming += 1
+        if desk.lingers_until is not None:
+            desk.lingers_until = now + (desk.setup.linger_s or 0.0)
         delta_s = None if desk.last_at is None else max(0.0, event.when - desk.last_at)
         desk.last_at = event.when
         step = desk.log.keep("recv", peer.name, event.payload, event.when + desk.epoch)
@@ -189,7 +192,14 @@ class Repl:
         return obey(self._desk, event.text, now)
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
-        return [] if self._desk.is_leaving else self._desk.quit(now)
+        desk = self._desk
+        if desk.is_leaving:
+            return []
+        linger_s = desk.setup.linger_s
+        if not linger_s or desk.lingers_until is not None or not desk.peer.is_open:
+            return desk.quit(now)
+        desk.lingers_until = now + linger_s
+        return desk.note(f"leaving when nothing has come for {linger_s:g} s; Ctrl-D once more leaves at once")
 
     def _interrupt(self, event: Interrupted, now: float) -> list[Action]:
         """Ctrl-C with nothing typed: stop what goes on by itself, then say how to leave, then leave, then at once."""
@@ -246,6 +256,8 @@ class Repl:
             self._timeout_at = None
             actions += desk.note(f"--timeout: {desk.setup.timeout_s:g} s have passed", "bad")
             return actions + desk.leave(now, ExitCode.TIMEOUT)
+        if desk.lingers_until is not None and now >= desk.lingers_until:
+            return actions + desk.leave(now)
         for peer in list(desk.peers.values()):
             if peer.retry_at is not None and now >= peer.retry_at:
                 actions += desk.connect(peer)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from lihil_cli.wstest.closing import Closed as Ending
-from lihil_cli.wstest.jsonl import close_event, dump, open_event, pong_event, recv_event, send_event
 from lihil_cli.wstest.patterns.match import SourceError
 from lihil_cli.wstest.patterns.template import UnknownNameError
 from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Payload
+from lihil_cli.wstest.repl.journal import line_of
 from lihil_cli.wstest.repl.log import Step
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import locate, parse_script
@@ -22,31 +22,11 @@ def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
     steps = list(desk.log.steps())
     count = sum(step.kind in {"send", "recv", "close"} for step in steps)
     if as_script:
-        messages = [step for step in steps if step.kind != "ping"]
+        messages = [step for step in steps if step.kind not in {"ping", "refused"}]
         return format_script(list(_session(desk, messages))), count
-    return "".join(_record(desk, steps)), count
-
-
-def _record(desk: Desk, steps: list[Step]) -> Iterator[str]:
-    """One event a line, as `--record` writes them; the connection is named where there are several."""
     begin = steps[0].at if steps else 0.0
-    for step in steps:
-        line = b"".join(_event(desk, step, step.at - begin)).decode()
-        yield f'{line.removesuffix("}" + chr(10))},"peer":{dump(step.peer)}}}\n' if len(desk.peers) > 1 else line
-
-
-def _event(desk: Desk, step: Step, t: float) -> Iterable[bytes]:
-    match step.kind:
-        case "open":
-            return [open_event(t, step.detail, subprotocol=step.subprotocol, connect_s=step.seconds)]
-        case "close":
-            return [close_event(t, Ending(step.code, step.detail, step.by))]
-        case "ping":
-            return [pong_event(t, step.seconds)]
-    payload = desk.log.payload(step)
-    if payload is None:
-        payload = "" if step.is_text else b""
-    return recv_event(t, payload, step.number) if step.kind == "recv" else send_event(t, payload)
+    lines = (line_of(step, desk.log.payload(step), step.at - begin, desk.shown(step.peer)) for step in steps)
+    return b"".join(piece for line in lines for piece in line).decode(), count
 
 
 def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Visit(Record):
-    """One call of the command. `folder` is where the project is looked for, `place` how it was found."""
+    """One call of the command. `folder` is where the project is looked for, `place` how it was found.
+
+    With `is_binary` texts go out as binary messages; `record` is the file that everything is kept in.
+    """
 
     target: Target
     handshake: Handshake
@@ -27,6 +30,8 @@ class Visit(Record):
     frames: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    is_binary: bool = False
+    record: Path | None = None
 
     @property
     def about(self) -> str:

@@ -45,6 +45,15 @@ def test_a_line_is_done_and_shown(bench: Bench, line: str, action: object, shown
     assert bench.shown == [shown]
 
 
+def test_with_binary_what_is_typed_goes_out_as_binary_messages(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, is_binary=True))
+    bench.open()
+    assert bench.type("hé") == [Send("ws", "hé".encode())]
+    assert bench.type("/hex 00") == [Send("ws", b"\x00")]
+    assert bench.type("/repeat 1 x") == [Send("ws", b"x")]
+    assert bench.shown[-4:-2] == ["› hé", "› /hex 00"]
+
+
 @pytest.mark.parametrize(
     ("line", "action"),
     [

@@ -64,6 +64,23 @@ def test_ctrl_d_closes_with_1000(bench: Bench) -> None:
     assert bench.code == 0
 
 
+def test_with_a_linger_ctrl_d_waits_for_what_is_still_to_come(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, linger_s=2.0))
+    bench.open()
+    assert bench.do(InputEnded()) == []
+    assert bench.shown[-1] == "  leaving when nothing has come for 2 s; Ctrl-D once more leaves at once"
+    bench.receive("late", after=1.5)
+    assert bench.repl.wake_at == pytest.approx(1.75)  # for the screen
+    bench.do(Tick(), 0.5)
+    assert bench.repl.wake_at == pytest.approx(3.5)
+    assert bench.do(Tick(), 1.5) == [SendClose("ws", 1000)]
+    assert bench.repl.wake_at is None
+    bench = make_bench(Setup(URL, linger_s=2.0))
+    bench.open()
+    bench.do(InputEnded())
+    assert bench.do(InputEnded()) == [SendClose("ws", 1000)]
+
+
 def test_ctrl_c_hints_first_and_then_leaves(bench: Bench) -> None:
     assert bench.do(Interrupted()) == []
     assert bench.shown == ["  Ctrl-C once more leaves, as Ctrl-D does"]
@@ -233,7 +250,9 @@ def test_what_came_in_a_burst_is_summed_up_above_the_end(make_bench: MakeBench, 
     summary, latest, *end = bench.shown[-(2 if quiet else 3) :]
     assert summary.startswith("  #51 to #100: 50 messages in ")
     assert latest.endswith("‹ message 100")
-    assert [row.partition(" after ")[0] for row in end] == ([] if quiet else ["⚑ closed by server 1000 (normal closure)"])
+    assert [row.partition(" after ")[0] for row in end] == (
+        [] if quiet else ["⚑ closed by server 1000 (normal closure)"]
+    )
 
 
 def test_an_end_that_is_expected_counts_as_a_good_one(make_bench: MakeBench) -> None:
