@@ -38,7 +38,7 @@ class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
-    `is_verbose` whatever is known of a handshake and of a failure is. With `is_binary` a text that is typed goes out as a
+    `is_verbose` whatever is known of a handshake and of a failure is. With `is_binary` what is typed goes out as a
     binary message. With `linger_s` the end of the input is one only when nothing has come for so long.
     """
 

@@ -1,4 +1,4 @@
-"""One step of a session as a line of its record: `--record` writes it when it happens, `/save FILE.jsonl` afterwards."""
+"""One step of a session as a line of its record: `--record` writes it as it happens, `/save FILE.jsonl` afterwards."""
 
 from collections.abc import Iterable, Iterator
 

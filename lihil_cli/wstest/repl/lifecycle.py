@@ -90,7 +90,8 @@ def close_peer(desk: Desk, event: Closed, now: float) -> list[Action]:
     """A connection is over: say how it ended, unless there is more to find out about that first."""
     peer = desk.peers[event.peer]
     asked = peer.life is Life.CLOSING
-    desk.step("close", peer.name, now, code=event.code, detail=event.reason, by=event.by)
+    step = {"code": event.code, "detail": event.reason, "by": event.by, "asked": asked or peer.is_dropped}
+    desk.step("close", peer.name, now, **step)
     text = peer.how_it_ended(event, now)
     settled = desk.settle()  # what came before the end is shown above it
     peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving, ok_codes=desk.setup.ok_codes)

@@ -30,8 +30,9 @@ class Step(Record):
     """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
-    close, `by` who closed; `seconds` is the time of a pong or of the handshake. `size` counts the bytes of the message.
-    `headers` are those that the user wanted in the handshake, `refusal` is the answer to one that was refused.
+    close, `by` who closed, `asked` whether that is what we wanted; `seconds` is the time of a pong or of the handshake.
+    `size` counts the bytes of the message. `headers` are those that the user wanted in the handshake, `refusal` is the
+    answer to one that was refused.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Step(Record):
     place: int = 0
     headers: tuple[tuple[str, str], ...] = ()
     refusal: "Refusal | None" = None
+    asked: bool = False
 
 
 class Log:

@@ -19,11 +19,13 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 NEAR_WAIT_S = 0.4
 """The longest wait for a server of this machine: somebody has just started it, and looks at the prompt."""
 
+RELOAD = (1012, "reload")
+"""The code and the reason of a close by a dev server that has new code."""
+
 RELOAD_PATIENCE_S = 10.0
 """How long the dev server's word is waited for before the server is tried all the same."""
 
 _STEADY_S = 1.0  # a connection that lasted so long is not one that fails again and again
-_RELOAD = "reload"
 _CLEAN = frozenset({1000, 1001})
 _LOST = 1006
 _FAILED = 1011
@@ -116,7 +118,7 @@ class Peer:
             self.wait_s = FIRST_WAIT_S
         if asked or not reconnects or event.by == "client":
             self.life = Life.ENDED
-        elif event.code == 1012 and event.reason == _RELOAD:
+        elif (event.code, event.reason) == RELOAD:
             self.life = Life.RELOADING
             self.retry_at = now + RELOAD_PATIENCE_S
         elif event.code in _AWAY:

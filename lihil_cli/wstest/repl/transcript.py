@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.closing import Closed as Ending
 from lihil_cli.wstest.patterns.match import SourceError
 from lihil_cli.wstest.patterns.template import UnknownNameError
@@ -9,6 +10,7 @@ from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Payload
 from lihil_cli.wstest.repl.journal import line_of
 from lihil_cli.wstest.repl.log import Step
+from lihil_cli.wstest.repl.peer import RELOAD
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import locate, parse_script
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
@@ -31,18 +33,31 @@ def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
 
 def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
     """What a script is made from; a message that is not kept any longer cannot be part of it."""
-    for step in steps:
+    last_opened = {step.peer: at for at, step in enumerate(steps) if step.kind == "open"}
+    for at, step in enumerate(steps):
         name = desk.shown(step.peer)
         if step.kind == "open":
             yield Opened(name, step.detail, step.headers)
-            continue
-        message = Ending(step.code, step.detail) if step.kind == "close" else desk.log.payload(step)
-        if message is None:
-            continue
-        if step.kind == "send" or (step.kind == "close" and step.by == "client"):
-            yield Sent(name, message)
-        elif step.by != "nobody":
-            yield Arrived(name, message, desk.expected.get(step.number, ""))
+        elif step.kind == "close":
+            yield from _end(step, name, returns=last_opened.get(step.peer, at) > at)
+        elif (message := desk.log.payload(step)) is not None:
+            if step.kind == "send":
+                yield Sent(name, message)
+            else:
+                yield Arrived(name, message, desk.expected.get(step.number, ""))
+
+
+def _end(step: Step, name: str, *, returns: bool) -> Iterator[SessionEvent]:
+    """How a connection ended. What no script can bring about, a drop, a loss or a reload, is a close of ours there."""
+    if step.by == "client" and step.asked:
+        yield Sent(name, Ending(step.code, step.detail))
+        yield Arrived(name, Ending(step.code))
+    elif step.by == "nobody" or (step.code, step.detail) == RELOAD:
+        if step.asked or returns:
+            yield Sent(name, Ending(NORMAL))
+            yield Arrived(name, Ending(NORMAL), "close")
+    else:
+        yield Arrived(name, Ending(step.code, step.detail))
 
 
 def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 from tests.lihil_cli.wstest.repl.test_transcript import saved
 
 
-def recorded(bench: Bench, file: Path, trouble: list[str] | None = None) -> Recorder:
-    recorder = Recorder(file.open("wb"), 0.0, bench.desk.shown, [].append if trouble is None else trouble.append)
+def recorded(bench: Bench, file: Path, trouble: Callable[[str], None] = print) -> Recorder:
+    recorder = Recorder(file.open("wb"), 0.0, bench.desk.shown, trouble)
     bench.log.tell = recorder.keep
     return recorder
 
@@ -52,7 +53,7 @@ def test_a_connection_is_named_once_there_are_several(bench: Bench, tmp_path: Pa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is simulated by /dev/full")
 def test_a_file_that_takes_no_more_is_told_once(bench: Bench) -> None:
     trouble: list[str] = []
-    recorder = recorded(bench, Path("/dev/full"), trouble)
+    recorder = recorded(bench, Path("/dev/full"), trouble.append)
     bench.type("one")
     bench.type("two")
     assert (trouble, recorder.is_lost) == (["No space left on device"], True)

@@ -309,7 +309,8 @@ def test_files_are_sent_and_written(servers: Servers, sit: Sit, tmp_path: Path) 
 
 
 def test_a_client_can_misbehave_on_purpose(servers: Servers, sit: Sit) -> None:
-    person = sit(100, f":{servers.websocket(echo, compression=None)}/")
+    port = servers.websocket(echo, compression=None)
+    person = sit(100, f":{port}/")
     person.wait_for(has_prompt)
     person.say("/frames on", shows("frames are shown"))
     person.say("/fragment 2 hello", has_row("‹ hello"))
@@ -322,8 +323,11 @@ def test_a_client_can_misbehave_on_purpose(servers: Servers, sit: Sit) -> None:
     person.say("still here", has_row("‹ still here"))
     person.say("/drop", shows("dropped without a close: the server sees 1006"))
     person.say("/reconnect", lambda rows: "".join(rows).count("open in") == 2)
+    person.say("/reconnect", lambda rows: "".join(rows).count("open in") == 3)
+    person.say("/save x.wst", shows("saved 6 steps"))
     person.say("/raw ff ff", shows("closed"))
     assert person.end() == 5
+    assert sit(100, "x.wst", "-p", str(port)).end() == 0
 
 
 def test_several_connections_are_held_at_once(servers: Servers, sit: Sit) -> None:

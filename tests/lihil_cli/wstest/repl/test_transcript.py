@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lihil_cli.wstest.repl.desk import Setup
-from lihil_cli.wstest.repl.events import Closed, WriteFile
+from lihil_cli.wstest.repl.events import Closed, Reloaded, Tick, Traced, WriteFile
 from lihil_cli.wstest.repl.transcript import parse_transcript
 from lihil_cli.wstest.script.parse import parse_script
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
@@ -29,7 +29,7 @@ def test_a_session_becomes_a_script(bench: Bench) -> None:
     text = saved(bench, "say.wst")
     assert text.splitlines() == [
         *("@target /chat", '> {"type":"say","text":"hi"}', '< {"type":"said","from":<int>, ...}', "> hex: 00 ff"),
-        *("< plain", "> close 1000"),
+        *("< plain", "> close 1000", "< close 1000"),
     ]
     assert parse_script(text).clients == ("",)
 
@@ -48,6 +48,39 @@ def test_several_connections_have_their_names_in_the_script(make_bench: MakeBenc
         "@client ws /chat [Authorization: ${AUTHORIZATION}]",
         "@client bob /chat [Authorization: ${AUTHORIZATION}] [Room: blue]",
         *("bob> hi", "ws< hi", 'bob< close 1003 "text only"'),
+    ]
+    assert parse_script(text).clients == ("ws", "bob")
+
+
+def test_a_connection_that_is_opened_again_is_closed_before_in_the_script(bench: Bench) -> None:
+    """As far as a script can: nobody drops, loses or reloads there, so it closes."""
+    bench.type("/drop")
+    bench.lose()
+    bench.type("/reconnect")
+    bench.open()
+    bench.type("/reconnect")
+    bench.do(Closed("ws", 1000, by="client"))
+    bench.open()
+    bench.lose()
+    bench.do(Tick(), 1.0)
+    bench.open()
+    bench.close(1012, "reload")
+    bench.do(Reloaded(2))
+    bench.open()
+    bench.close(1011)
+    bench.do(Traced("ws"))
+    bench.type("/reconnect")
+    bench.open()
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.do(Closed("ws", 1009, "over 8 MiB", by="client"))  # not what anybody asked for
+    text = saved(bench, "x.wst")
+    assert text.splitlines() == [
+        *("@client ws /chat", "ws> close 1000", "ws< close"),
+        *("@connect ws /chat", "ws> close 1000", "ws< close 1000"),
+        *("@connect ws /chat", "ws> close 1000", "ws< close") * 2,
+        *("@connect ws /chat", "ws< close 1011", "@connect ws /chat", "@client bob /chat"),
+        'ws< close 1009 "over 8 MiB"',
     ]
     assert parse_script(text).clients == ("ws", "bob")
 
