@@ -75,6 +75,7 @@ async def _sit_down(settings: Settings, streams: Streams) -> int:
         frames=settings.piping.frames,
         is_quiet=settings.is_quiet,
         is_verbose=settings.is_verbose,
+        is_forced=settings.is_forced,
         is_binary=settings.piping.is_binary,
         record=settings.piping.form.record,
     )

@@ -39,7 +39,8 @@ class Setup(Record):
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
     `is_verbose` whatever is known of a handshake and of a failure is. With `is_binary` what is typed goes out as a
-    binary message. With `linger_s` the end of the input is one only when nothing has come for so long.
+    binary message. With `is_checked` the schema is this server's, and nothing that it rules out is asked for. With
+    `linger_s` the end of the input is one only when nothing has come for so long.
     """
 
     target: str
@@ -56,6 +57,7 @@ class Setup(Record):
     is_quiet: bool = False
     is_verbose: bool = False
     is_binary: bool = False
+    is_checked: bool = False
     linger_s: float | None = None
 
 
@@ -178,12 +180,12 @@ class Desk:
         peer.next_target = None
         if target:
             peer.move(target)
-        return [Connect(peer.name, target, like, self.headers_of(peer))]
+        return [Connect(peer.name, target, like, self.headers_with(peer.headers))]
 
-    def headers_of(self, peer: Peer) -> tuple[tuple[str, str], ...]:
+    def headers_with(self, own: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         """What the handshake carries: the connection's own headers, and those of the command line it has no own for."""
-        own = {name.lower() for name, _ in peer.headers}
-        return (*((name, value) for name, value in self.setup.headers if name.lower() not in own), *peer.headers)
+        names = {name.lower() for name, _ in own}
+        return (*((name, value) for name, value in self.setup.headers if name.lower() not in names), *own)
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:
         """Start the closing handshake."""
@@ -228,12 +230,17 @@ class Desk:
         actions += self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
         return [*actions, Leave(self.exit_code)]
 
+    @staticmethod
+    def counts(peer: Peer) -> bool:
+        """Whether how it ended is how the session did: a further connection that never was open is no connection."""
+        return peer.name == FIRST_PEER or peer.has_been_open
+
     @property
     def exit_code(self) -> int:
         """What is settled, else whether an expectation failed, else the first bad end of a connection."""
         if self.verdict is not None:
             return self.verdict
-        bad = next((peer.code for peer in self.peers.values() if peer.code), ExitCode.OK)
+        bad = next((peer.code for peer in self.peers.values() if peer.code and self.counts(peer)), ExitCode.OK)
         has_failed = self.has_failed or self.met < len(self.setup.expects)
         return ExitCode.FAILED if has_failed and bad in {ExitCode.OK, ExitCode.ENDED_BADLY} else bad
 

@@ -9,6 +9,7 @@ from lihil_cli.record import Record
 
 if TYPE_CHECKING:
     from lihil_cli.wstest.network.handshake import Refusal
+    from lihil_cli.wstest.place.schema import Schema
 
 Direction: TypeAlias = Literal["in", "out"]
 Payload: TypeAlias = str | bytes
@@ -130,6 +131,12 @@ class Told(Record):
     mark: "Mark" = ""
 
 
+class SchemaRead(Record):
+    """What is known of the app's routes, after a change."""
+
+    schema: "Schema | None"
+
+
 class Tick(Record):
     """Time has passed."""
 
@@ -148,6 +155,7 @@ Event: TypeAlias = (
     | Interrupted
     | FileRead
     | Told
+    | SchemaRead
     | Tick
 )
 

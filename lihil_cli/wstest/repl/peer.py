@@ -78,6 +78,8 @@ class Peer:
         self.has_news = False  # why it waits has been told
         self.follows_code = False  # new code is a reason to connect again
         self.is_dropped = False  # the user ended it, without a close
+        self.is_moved = False  # the user wants it somewhere else, or anew, and it is not there yet
+        self.is_elsewhere = False  # it leads to a server that the schema says nothing about
         self.next_target: str | None = None  # where to go once it is closed
         self.headers: tuple[tuple[str, str], ...] = ()  # those of the handshake that only it has
         self.ending = ""  # how it ended, not told yet
@@ -92,6 +94,11 @@ class Peer:
         return self.life is Life.OPEN
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether it is to be opened, now or when something happens."""
+        return self.life in PENDING or self.life is Life.CONNECTING
+
+    @property
     def generation(self) -> int | None:
         """The dev server's generation when it was opened."""
         return None if self.about is None else self.about.generation
@@ -104,7 +111,7 @@ class Peer:
         self.opened_at = now
         self.retry_at = None
         self.has_been_open = True
-        self.has_news = False
+        self.has_news = self.is_moved = False
         self.trace = ()
         self.rtts.clear()
         self.incoming = self.outgoing = 0

@@ -31,6 +31,7 @@ from lihil_cli.wstest.repl.events import (
     Prefill,
     ReadFile,
     Reloaded,
+    SchemaRead,
     Send,
     SendClose,
     SendPing,
@@ -85,6 +86,7 @@ class _Shell:
         self._streams = streams
         self._loop = asyncio.get_running_loop()
         options = visit.options
+        self._schema_stamp = visit.schema_stamp()
         self._setup = Setup(
             visit.target.shown,
             visit.about,
@@ -100,6 +102,7 @@ class _Shell:
             visit.is_quiet,
             visit.is_verbose,
             visit.is_binary,
+            visit.schema_is_its and not visit.is_forced,
             options.linger_s,
         )
         now = self._loop.time()
@@ -194,13 +197,22 @@ class _Shell:
         try:
             with keyboard.keys():
                 while not self._ended.done():
-                    self._feed(await keyboard.next_event())
+                    event = await keyboard.next_event()
+                    self._reread_schema()
+                    self._feed(event)
         except OSError:
             self._lose_terminal()
         finally:
             with suppress(OSError):
                 keyboard.flush()
             self._keyboard = None
+
+    def _reread_schema(self) -> None:
+        """The dev server writes it when the code has changed."""
+        stamp = self._visit.schema_stamp()
+        if stamp != self._schema_stamp:
+            self._schema_stamp = stamp
+            self._feed(SchemaRead(self._visit.schema()))
 
     async def _make_keyboard(self) -> Keyboard:
         """A line editor where there can be one."""
@@ -228,7 +240,7 @@ class _Shell:
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
+        return Words(desk.setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""

@@ -27,6 +27,7 @@ from lihil_cli.wstest.repl.events import (
     Received,
     Reloaded,
     Say,
+    SchemaRead,
     SendPing,
     Tick,
     Told,
@@ -181,6 +182,10 @@ class Repl:
     def _tell(self, event: Told, now: float) -> list[Action]:
         return self._desk.note(event.text, event.mark)
 
+    def _learn(self, event: SchemaRead, now: float) -> list[Action]:
+        self._desk.setup = self._desk.setup.but(schema=event.schema)
+        return []
+
     # The user
 
     def _type(self, event: Typed, now: float) -> list[Action]:
@@ -297,5 +302,6 @@ _RULES: dict[type, Callable[[Repl, Any, float], list[Action]]] = {
     Interrupted: Repl._interrupt,
     FileRead: Repl._read_file,
     Told: Repl._tell,
+    SchemaRead: Repl._learn,
     Tick: Repl._tick,
 }

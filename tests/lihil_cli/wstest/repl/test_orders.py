@@ -3,12 +3,15 @@ import pytest
 from lihil_cli.wstest.place.schema import parse_schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
+    About,
     ClearScreen,
     Closed,
     Connect,
     Drop,
+    Opened,
     Prefill,
     ReadFile,
+    SchemaRead,
     Send,
     SendClose,
     SendPing,
@@ -19,7 +22,7 @@ from lihil_cli.wstest.repl.events import (
     TraceFrames,
 )
 from lihil_cli.wstest.repl.orders import MAX_PEERS
-from tests.lihil_cli.wstest.place.test_schema import route
+from tests.lihil_cli.wstest.place.test_schema import param, route
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 
@@ -133,10 +136,57 @@ def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_conne
     bench.type("/connect talk name==red")
     moved = Connect("bob", "/rooms/red", headers=(("Token", "a"), ("X", "1")))
     assert bench.do(Closed("bob", 1000, by="client"))[-1] == moved
+    bench.open("bob")
     bench.shown.clear()
-    bench.type("/connect talk")
-    bench.type("/open eve talk")
+    assert bench.type("/connect talk") == []
+    assert bench.type("/open eve talk") == []
     assert bench.shown[-2:] == ["✗ /rooms/{name} needs name==VALUE"] * 2
+    bench.type("/close")
+    bench.type("/connect talk name==red token:c")  # while it is being closed
+    assert bench.shown[-1:] == ["✗ bob is being closed"]
+    assert bench.desk.peer.headers == ()
+
+
+@pytest.mark.parametrize("command", ["/connect", "/open bob"])
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("http://[::1", "'http://[::1' is no address: Invalid IPv6 URL"),
+        ("ftp://h/x", "'ftp' is no scheme of a WebSocket address"),
+        ("/rooms", "no WebSocket route matches /rooms"),
+        ("/room/blue", "no WebSocket route matches /room/blue; did you mean /rooms/{name}?age:int ?"),
+        ("?age=x", "query age: expected int, got 'x'"),
+        ("/rooms/blue age==1 x-n:a", "header x_n: expected int, got 'a'"),
+    ],
+)
+def test_a_slip_in_a_target_costs_no_connection(make_bench: MakeBench, command: str, target: str, why: str) -> None:
+    params = [param("age", "query", "int"), param("x_n", "header", "int", required=False)]
+    schema = parse_schema({"title": "x", "routes": [route("/rooms/{name}", *params)]})
+    address = "ws://127.0.0.1:8000/rooms/blue?age=1"
+    bench = make_bench(Setup(address, schema=schema, is_checked=True))
+    bench.do(Opened("ws", About(address)))
+    bench.shown.clear()
+    assert bench.type(f"{command} {target}") == []
+    assert bench.shown[0].startswith(f"✗ {why}")
+    assert bench.desk.peer.is_open
+    assert bench.type(f"{command} ?age=2") != []
+
+
+def test_what_the_schema_says_counts_for_its_server_alone_and_as_it_is_now(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/chat")]})
+    bench = make_bench(Setup(URL, schema=schema, is_checked=True))
+    bench.open()
+    assert bench.type("/open bob ws://other/x") == [Connect("bob", "ws://other/x", "ws")]
+    bench.open("bob")
+    assert bench.type("/open eve /y") == [Connect("eve", "/y", "bob")]  # on the other server
+    bench.open("eve")
+    bench.type("/use ws")
+    assert bench.type("/open ann /new") == []
+    bench.do(SchemaRead(parse_schema({"title": "x", "routes": [route("/new")]})))
+    assert bench.type("/open ann /new") == [Connect("ann", "/new", "ws")]
+    bench.do(SchemaRead(None))
+    bench.open("ann")
+    assert bench.type("/connect /any") == [SendClose("ann", 1000)]
 
 
 def test_several_connections_have_names(bench: Bench) -> None:
@@ -169,6 +219,8 @@ def test_a_command_to_one_of_several_changes_nothing_about_the_others(bench: Ben
     assert bench.type("@ws /close 4000") == [SendClose("ws", 4000)]
     assert bench.desk.current == "bob"
     bench.type("@bob /use ws")
+    assert bench.desk.current == "ws"
+    bench.type("@bob /use nobody")
     assert bench.desk.current == "ws"
 
 
