@@ -37,8 +37,8 @@ _BUSY = frozenset({Life.CONNECTING, Life.CLOSING})
 
 def obey(desk: Desk, line: str, now: float) -> list[Action]:
     """Do what a typed line says. Where there is no connection for it, the line goes back into the prompt."""
-    command = parse_typed(line)
-    return _obey(desk, command, line, now)
+    line = line.removesuffix("\n")  # what is pasted often has it
+    return _obey(desk, parse_typed(line), line, now)
 
 
 def _obey(desk: Desk, command: commands.Command, line: str, now: float) -> list[Action]:

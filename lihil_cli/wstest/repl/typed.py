@@ -50,6 +50,7 @@ _CONTROL_BYTES = 125  # RFC 6455, section 5.5: what a control frame holds; in a 
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"@([A-Za-z_][\w-]*)\s+(.*)", re.DOTALL)
+_WORD = re.compile(r"\S*")
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _CLOSERS = {"{": "}", "[": "]"}
 
@@ -67,15 +68,21 @@ def parse_typed(text: str) -> Command:
         return Say(text[1:], text[1:])
     if not text.startswith("/"):
         return Say(text, text)
-    name, _, rest = text[1:].partition(" ")
+    name, rest = _split(text[1:])
     parse = _PARSERS.get(name)
     if parse is None:
         return Mistake(f"unknown command /{name}: /help lists them, and /{text} sends the line as it is")
     try:
-        return parse(rest.strip())
+        return parse(rest)
     except _WrongError as error:
         synopsis = next(usage.synopsis for usage in USAGES if usage.name == name)
         return Mistake(f"{error}; write {synopsis}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The first word, and what follows it; what was pasted may go on in the next line."""
+    word = _WORD.match(text)[0]  # type: ignore[index]  # it may be empty, so it is there
+    return word, text[len(word) :].strip()
 
 
 def as_utf8(text: str) -> str:
@@ -175,8 +182,7 @@ def _pong(rest: str) -> Command:
 
 
 def _close(rest: str) -> Command:
-    code, _, reason = rest.partition(" ")
-    reason = reason.strip()
+    code, reason = _split(rest)
     if not code:
         return Close()
     if not (code.isascii() and code.isdigit() and may_be_sent(int(code[:5]))):
@@ -305,7 +311,7 @@ def _replay(rest: str) -> Command:
 
 
 def _open(rest: str) -> Command:
-    name, _, target = rest.partition(" ")
+    name, target = _split(rest)
     if not _NAME.fullmatch(name):
         raise _WrongError(f"{name or 'nothing'} is no name of letters and digits")
     return Open(name, *_destination(target))

@@ -83,6 +83,21 @@ def test_an_empty_line_means_nothing(bench: Bench) -> None:
     assert bench.shown == []
 
 
+@pytest.mark.parametrize(
+    ("pasted", "action"),
+    [
+        ("pasted\n", Send("ws", "pasted")),
+        ("two\nlines\n\n", Send("ws", "two\nlines\n")),
+        ('/json\n{"a":\n1}\n', Send("ws", '{"a":1}')),
+        ("/close\t4000\nbye\n", SendClose("ws", 4000, "bye")),
+        ("/open\nbob\n/x\n", Connect("bob", "/x", "ws")),
+        ("@ws hi\n", Send("ws", "hi")),
+    ],
+)
+def test_what_is_pasted_means_what_it_would_mean_in_one_line(bench: Bench, pasted: str, action: object) -> None:
+    assert bench.type(pasted) == [action]
+
+
 def test_while_there_is_no_connection_the_line_stays_in_the_prompt(make_bench: MakeBench) -> None:
     bench = make_bench()
     assert bench.type("hello") == [Prefill("hello")]
