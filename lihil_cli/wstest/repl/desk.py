@@ -125,6 +125,11 @@ class Desk:
         """The connection that lines are sent on."""
         return self.peers[self.current]
 
+    def peer_of(self, line: str) -> Peer:
+        """The connection that a line goes to: the one it begins with, as in `@bob hello`, or the current one."""
+        name = line.split(maxsplit=1)[0].removeprefix("@") if line.startswith("@") else ""
+        return self.peers.get(name, self.peer)
+
     def shown(self, name: str) -> str:
         """The name to show: none while there is one connection only."""
         return name if len(self.peers) > 1 else ""

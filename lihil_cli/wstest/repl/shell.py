@@ -27,6 +27,7 @@ from lihil_cli.wstest.repl.events import (
     FetchTrace,
     Interrupted,
     Leave,
+    Note,
     Opened,
     Prefill,
     ReadFile,
@@ -134,7 +135,10 @@ class _Shell:
                 self._do(self._repl.begin())
                 self._alarm.set(self._repl.wake_at)
                 self._tasks.start(self._watch())
-                return await self._ended
+                code = await self._ended
+                if self._keyboard is not None:
+                    await self._keyboard.come_back()
+                return code
             finally:
                 await self._tear_down()
 
@@ -147,12 +151,16 @@ class _Shell:
 
     def _interrupt(self) -> None:
         self._interrupts.settle()
-        self._feed(Interrupted())
+        if self._keyboard is None or not self._keyboard.is_away:  # a Ctrl-C in the editor is the editor's
+            self._feed(Interrupted())
 
     async def _tear_down(self) -> None:
-        if self._keyboard is not None and self._typing is not None:
-            self._keyboard.stop()
+        keyboard = self._keyboard
+        if keyboard is not None and self._typing is not None:
+            keyboard.stop()
             await asyncio.wait({self._typing}, timeout=_PROMPT_END_S)
+            if keyboard.draft.strip():
+                self._do([Display(Note(line)) for line in ("not sent:", *keyboard.draft.split("\n"))])
         await self._tasks.cancel()
         self._log.close()
         if self._recorder is not None:
@@ -220,9 +228,13 @@ class _Shell:
             make = await asyncio.to_thread(_load_prompt)
             if make is not None:
                 path = self._words().schema.path_of(self._visit.target.url)
-                return make(self._view(), open_history(self._visit.folder, path), self._words)
+                return make(self._view(), open_history(self._visit.folder, path, self._route_of), self._words)
             self._feed(Told("prompt_toolkit cannot be loaded: lines are edited as the terminal does", "bad"))
         return PlainLines(self._streams.stdin or 0, self._write)
+
+    def _route_of(self, line: str) -> str:
+        """The path of the route that a line goes to."""
+        return self._words().schema.path_of(self._repl.desk.peer_of(line).target)
 
     def _view(self) -> View:
         mark, more = self._look.mark("out")[1], self._look.mark("more")[1]

@@ -228,6 +228,15 @@ def test_several_connections_have_names(bench: Bench) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("hi", "bob"), ("@ws hi", "ws"), ("@ws\thi", "ws"), ("@nobody hi", "bob"), ("@", "bob"), ("", "bob")],
+)
+def test_a_line_goes_to_the_connection_it_names_or_to_the_current_one(bench: Bench, line: str, name: str) -> None:
+    bench.type("/open bob")
+    assert bench.desk.peer_of(line).name == name
+
+
 def test_a_command_to_one_of_several_changes_nothing_about_the_others(bench: Bench) -> None:
     bench.type("/open bob")
     bench.open("bob")
