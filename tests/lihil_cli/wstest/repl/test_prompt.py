@@ -104,7 +104,7 @@ def test_ctrl_c_clears_the_line_then_hints_then_leaves(servers: Servers, sit: Si
     person.type("half")
     person.wait_for(ends_with_prompt("half", 80))
     person.type("\x12else")  # what is looked for and not found is left in the same way, and costs no line
-    person.wait_for(shows("i-search)`else'"))
+    person.wait_for(shows("I-search backward: else"))
     person.type("\x03")
     person.wait_for(ends_with_prompt("half", 80))
     person.type("\x03")
