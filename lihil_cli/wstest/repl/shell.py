@@ -5,8 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.alarm import Alarm
@@ -166,15 +165,14 @@ class _Shell:
         if self._recorder is not None:
             self._recorder.close()
 
-    def _record(self, path: Path) -> "Recorder":
-        """Keep everything in a file. Raises CliError for one that cannot be written."""
+    def _record(self, file: IO[bytes]) -> "Recorder":
+        """Keep everything in a file."""
         from lihil_cli.wstest.repl.recorder import Recorder
-        from lihil_cli.wstest.reporting import open_record
 
         def lose(why: str) -> None:
-            self._loop.call_soon(self._feed, Told(f"--record {path} takes no more: {why}", "bad"))
+            self._loop.call_soon(self._feed, Told(f"--record {file.name} takes no more: {why}", "bad"))
 
-        recorder = Recorder(open_record(path), time.time(), self._repl.desk.shown, lose)
+        recorder = Recorder(file, time.time(), self._repl.desk.shown, lose)
         self._log.tell = recorder.keep
         return recorder
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lihil_cli.devfile import DevFile, find_dev_file
 from lihil_cli.record import Record
@@ -20,7 +20,7 @@ class Visit(Record):
     """One call of the command. `folder` is where the project is looked for, `place` how it was found.
 
     With `is_forced` nobody asks whether the app takes an address. With `is_binary` texts go out as binary messages;
-    `record` is the file that everything is kept in.
+    `record` is the open file that everything is kept in.
     """
 
     target: Target
@@ -34,7 +34,7 @@ class Visit(Record):
     is_verbose: bool = False
     is_binary: bool = False
     is_forced: bool = False
-    record: Path | None = None
+    record: IO[bytes] | None = None
 
     @property
     def about(self) -> str:

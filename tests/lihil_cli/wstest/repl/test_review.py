@@ -147,6 +147,16 @@ def test_what_is_still_expected_when_the_connection_ends_has_not_come(bench: Ben
     assert bench.code == 1
 
 
+def test_what_is_expected_of_a_connection_that_is_not_opened_again_has_not_come(bench: Bench) -> None:
+    bench.type("/drop")
+    bench.lose()
+    bench.type("/expect hi")
+    assert bench.code is None
+    bench.type("/quit")
+    assert bench.shown[-1] == "✗ nothing came that matches hi before the end"
+    assert bench.code == 1
+
+
 def test_what_is_expected_of_one_of_several_is_missed_when_that_one_ends(bench: Bench) -> None:
     bench.type("/open bob")
     bench.open("bob")
