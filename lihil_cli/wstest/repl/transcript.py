@@ -18,6 +18,8 @@ from lihil_cli.wstest.script.steps import Repeat, Send, SendBytes, SendText
 from lihil_cli.wstest.script.steps import Step as ScriptStep
 from lihil_cli.wstest.steps import Say, Sleep, steps_of_record
 
+_GONE = frozenset({1001, 1012})  # RFC 6455, section 7.4: the server goes away, or is started again
+
 
 def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
     """The text of the file, and how many steps are in it: what was sent, what came, and the closes."""
@@ -48,15 +50,18 @@ def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
 
 
 def _end(step: Step, name: str, *, returns: bool) -> Iterator[SessionEvent]:
-    """How a connection ended. What no script can bring about, a drop, a loss or a reload, is a close of ours there."""
+    """How a connection ended.
+
+    A drop, a loss, a server that stops or reloads: no script can bring that about, so before the connection is opened
+    again there is a close of ours, with any answer. It also takes a close that the app made with the code of these.
+    """
     if step.by == "client" and step.asked:
         yield Sent(name, Ending(step.code, step.detail))
         yield Arrived(name, Ending(step.code))
-    elif step.by == "nobody" or (step.code, step.detail) == RELOAD:
-        if step.asked or returns:
-            yield Sent(name, Ending(NORMAL))
-            yield Arrived(name, Ending(NORMAL), "close")
-    else:
+    elif (step.by == "nobody" or step.code in _GONE) and (step.asked or returns):
+        yield Sent(name, Ending(NORMAL))
+        yield Arrived(name, Ending(NORMAL), "close")
+    elif step.by != "nobody" and (step.code, step.detail) != RELOAD:
         yield Arrived(name, Ending(step.code, step.detail))
 
 

@@ -67,6 +67,9 @@ def test_a_connection_that_is_opened_again_is_closed_before_in_the_script(bench:
     bench.close(1012, "reload")
     bench.do(Reloaded(2))
     bench.open()
+    bench.close(1001)
+    bench.do(Tick(), 1.0)
+    bench.open()
     bench.close(1011)
     bench.do(Traced("ws"))
     bench.type("/reconnect")
@@ -78,10 +81,12 @@ def test_a_connection_that_is_opened_again_is_closed_before_in_the_script(bench:
     assert text.splitlines() == [
         *("@client ws /chat", "ws> close 1000", "ws< close"),
         *("@connect ws /chat", "ws> close 1000", "ws< close 1000"),
-        *("@connect ws /chat", "ws> close 1000", "ws< close") * 2,
+        *("@connect ws /chat", "ws> close 1000", "ws< close") * 3,
         *("@connect ws /chat", "ws< close 1011", "@connect ws /chat", "@client bob /chat"),
         'ws< close 1009 "over 8 MiB"',
     ]
+    bench.close(1012, "reload", peer="bob")  # and is not opened again
+    assert saved(bench, "x.wst") == text
     assert parse_script(text).clients == ("ws", "bob")
 
 
