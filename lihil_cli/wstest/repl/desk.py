@@ -158,7 +158,9 @@ class Desk:
 
     def outgoing(self, payload: Payload) -> Payload:
         """What goes out for what was typed."""
-        return payload.encode() if self.setup.is_binary and isinstance(payload, str) else payload
+        return (
+            payload.encode("utf-8", "surrogatepass") if self.setup.is_binary and isinstance(payload, str) else payload
+        )
 
     def step(self, kind: str, peer: str, now: float, **more: object) -> None:
         """Remember something that is no message."""

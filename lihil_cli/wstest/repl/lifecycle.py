@@ -137,7 +137,7 @@ def _after_end(desk: Desk, peer: Peer) -> list[Action]:
     if not desk.counts(peer):
         del desk.peers[peer.name]  # a slip in /open is no connection
     if desk.current == peer.name:  # lines go to a connection that is still there
-        desk.current = next((name for name, one in desk.peers.items() if one.life is not Life.ENDED), desk.current)
+        desk.current = next((name for name, one in desk.peers.items() if one.life is not Life.ENDED), FIRST_PEER)
     missed = [late for late in desk.expectations if late.peer == peer.name]
     return [action for late in missed for action in desk.miss(late, " before the end")] + desk.end_if_over()
 

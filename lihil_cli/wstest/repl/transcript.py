@@ -30,7 +30,7 @@ def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
         return format_script(list(_session(desk, messages))), count
     begin = steps[0].at if steps else 0.0
     lines = (line_of(step, desk.log.payload(step), step.at - begin, desk.shown(step.peer)) for step in steps)
-    return b"".join(piece for line in lines for piece in line).decode(), count
+    return "".join(b"".join(line).decode() for line in lines), count
 
 
 def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:

@@ -50,7 +50,6 @@ _CONTROL_BYTES = 125  # RFC 6455, section 5.5: what a control frame holds; in a 
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"@([A-Za-z_][\w-]*)\s+(.*)", re.DOTALL)
-_WORD = re.compile(r"\S*")
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _CLOSERS = {"{": "}", "[": "]"}
 
@@ -81,8 +80,8 @@ def parse_typed(text: str) -> Command:
 
 def _split(text: str) -> tuple[str, str]:
     """The first word, and what follows it; what was pasted may go on in the next line."""
-    word = _WORD.match(text)[0]  # type: ignore[index]  # it may be empty, so it is there
-    return word, text[len(word) :].strip()
+    word, *rest = re.split(r"\s", text, maxsplit=1)
+    return word, "".join(rest).strip()
 
 
 def as_utf8(text: str) -> str:

@@ -123,6 +123,16 @@ def test_a_connection_that_is_waited_for_beside_another_can_be_given_up(bench: B
     assert bench.code == 5  # bob was lost
 
 
+def test_the_last_connection_that_is_waited_for_ends_it_when_it_is_given_up(bench: Bench) -> None:
+    bench.type("/open bob :1/x")
+    bench.fail("no server", absent=True, peer="bob")
+    bench.close(1000)
+    assert bench.code is None
+    bench.type("/close")
+    assert bench.code == 0
+    assert bench.repl.toolbar.startswith("ws /chat · ")
+
+
 def test_the_only_connection_can_be_given_up_before_it_is_there(make_bench: MakeBench) -> None:
     bench = make_bench()
     assert bench.type("/close")[0] == Drop("ws")

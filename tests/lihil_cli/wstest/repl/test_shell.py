@@ -421,7 +421,9 @@ def test_an_app_in_this_process_is_talked_to_without_a_server(sit: Sit, tmp_path
     person = sit(100, "ws_handler", "room==general", "--app", "main:app", "-v")
     person.wait_for(has_prompt)
     person.wait_for(like("  printed by the app"))
-    person.say("/connect /chats/general", shows("no WebSocket route matches /chats/general; did you mean /chat/{room} ?"))
+    person.say(
+        "/connect /chats/general", shows("no WebSocket route matches /chats/general; did you mean /chat/{room} ?")
+    )
     person.say('{"type":"say","text":"hello"}', like('#1 TIME ‹ {"type":"said","text":"hello","version":1}'))
     person.type("/new jo\t")
     person.wait_for(ends_with_prompt("/new join", 100))
