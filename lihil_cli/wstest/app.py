@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.loading import no_collection
@@ -105,8 +106,17 @@ async def _sit_down(settings: Settings, streams: Streams) -> int:
         is_quiet=settings.is_quiet,
         is_verbose=settings.is_verbose,
         headers=settings.headers,
+        is_forced=settings.is_forced,
+        is_binary=settings.piping.is_binary,
+        record=None if settings.piping.form.record is None else _open(settings.piping.form.record),
     )
     return await hold_terminal(visit, streams)
+
+
+def _open(record: Path) -> IO[bytes]:
+    from lihil_cli.wstest.reporting import open_record  # late: most sessions are not recorded
+
+    return open_record(record)
 
 
 @asynccontextmanager

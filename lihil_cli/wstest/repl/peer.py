@@ -16,10 +16,12 @@ from lihil_cli.wstest.closing import CLEAN, meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
 from lihil_cli.wstest.returning import AWAY, FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S
 
+RELOAD = (1012, "reload")
+"""The code and the reason of a close by a dev server that has new code."""
+
 RELOAD_PATIENCE_S = 10.0
 """How long the dev server's word is waited for before the server is tried all the same."""
 
-_RELOAD = "reload"
 _FAILED = 1011
 _TOO_BIG = 1009
 
@@ -69,6 +71,8 @@ class Peer:
         self.has_news = False  # why it waits has been told
         self.follows_code = False  # new code is a reason to connect again
         self.is_dropped = False  # the user ended it, without a close
+        self.is_moved = False  # the user wants it somewhere else, or anew, and it is not there yet
+        self.is_elsewhere = False  # it leads to a server that the schema says nothing about
         self.next_target: str | None = None  # where to go once it is closed
         self.headers: tuple[tuple[str, str], ...] = ()  # those of the handshake that only it has
         self.ending = ""  # how it ended, not told yet
@@ -83,6 +87,11 @@ class Peer:
         return self.life is Life.OPEN
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether it is to be opened, now or when something happens."""
+        return self.life in PENDING or self.life is Life.CONNECTING
+
+    @property
     def generation(self) -> int | None:
         """The dev server's generation when it was opened."""
         return None if self.about is None else self.about.generation
@@ -95,7 +104,7 @@ class Peer:
         self.opened_at = now
         self.retry_at = None
         self.has_been_open = True
-        self.has_news = False
+        self.has_news = self.is_moved = False
         self.trace = ()
         self.rtts.clear()
         self.incoming = self.outgoing = 0
@@ -109,7 +118,7 @@ class Peer:
             self.wait_s = FIRST_WAIT_S
         if asked or not reconnects or event.by == "client":
             self.life = Life.ENDED
-        elif event.code == 1012 and event.reason == _RELOAD:
+        elif (event.code, event.reason) == RELOAD:
             self.life = Life.RELOADING
             self.retry_at = now + RELOAD_PATIENCE_S
         elif event.code in AWAY:

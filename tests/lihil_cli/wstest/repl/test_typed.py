@@ -110,6 +110,7 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
     ("line", "why"),
     [
         ("/", "unknown command /: /help lists them, and // sends the line as it is"),
+        ("/ status", "unknown command /: /help lists them, and // status sends the line as it is"),
         ("/nope", "unknown command /nope: /help lists them, and //nope sends the line as it is"),
         ("/Quit", "unknown command /Quit: "),
         ("/quit now", "/quit takes nothing after it; write /quit"),
