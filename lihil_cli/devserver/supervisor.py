@@ -101,7 +101,7 @@ class _Supervisor:
         self._bell = _Bell(near)
         self._before: dict[int, Any] = {}
         self._keys = Keys()
-        self._borrower: int | None = None  # the worker whose debugger has the keyboard
+        self._borrowers: set[int] = set()  # workers whose debuggers have the keyboard
         self._told_setting = ""
 
     # The loop
@@ -156,7 +156,7 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
-        self._borrower = None
+        self._borrowers.clear()
         for worker in list(self._workers):
             self._nursery.kill(worker)
             self._drop(worker)
@@ -361,7 +361,7 @@ class _Supervisor:
             elif signum == signal.SIGTERM:
                 self._step(events.Stop(ExitCode.TERMINATED))
             elif signum == getattr(signal, "SIGCONT", None):
-                if self._borrower is None:
+                if not self._borrowers:
                     self._take_keys()
             else:
                 for message in self._nursery.reap():
@@ -378,14 +378,16 @@ class _Supervisor:
     def _lend_keys(self, worker: int) -> None:
         """To a debugger in a worker, until it lets go or the worker ends."""
         with suppress(KeyError, ValueError):
-            self._selector.unregister(self._keys)
-            self._keys.give_back()
-            self._borrower = worker
+            if not self._borrowers:
+                self._selector.unregister(self._keys)
+                self._keys.give_back()
+            self._borrowers.add(worker)
 
     def _regain_keys(self, worker: int) -> None:
-        if worker == self._borrower:
-            self._borrower = None
-            self._take_keys()
+        if worker in self._borrowers:
+            self._borrowers.discard(worker)
+            if not self._borrowers:
+                self._take_keys()
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()
