@@ -80,7 +80,7 @@ class _Supervisor:
         self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
-        self._borrower: int | None = None  # the worker whose debugger has the keyboard
+        self._borrowers: set[int] = set()  # workers whose debuggers have the keyboard
         self._told_setting = ""
 
     # The loop
@@ -136,7 +136,7 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
-        self._borrower = None
+        self._borrowers.clear()
         for worker in self._workers:
             self._nursery.kill(worker)
             self._workers.drop(worker)
@@ -171,7 +171,7 @@ class _Supervisor:
             case events.ShowLoss():
                 self._desk.show_loss(action)
             case events.ShowKilled():
-                self._desk.show_killed(action, is_in_debugger=action.worker == self._borrower)
+                self._desk.show_killed(action, is_in_debugger=action.worker in self._borrowers)
             case events.ShowWait():
                 self._desk.show_wait(action)
 
@@ -327,7 +327,7 @@ class _Supervisor:
             if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
             elif number == signal.SIGCONT:
-                if self._borrower is None:
+                if not self._borrowers:
                     self._take_keys()
             elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
@@ -347,14 +347,16 @@ class _Supervisor:
         """To a debugger in a worker, until it lets go or the worker ends."""
         self._step(events.Paused(worker))
         with suppress(KeyError, ValueError):
-            self._selector.unregister(self._keys)
-            self._keys.give_back()
-            self._borrower = worker
+            if not self._borrowers:
+                self._selector.unregister(self._keys)
+                self._keys.give_back()
+            self._borrowers.add(worker)
 
     def _regain_keys(self, worker: int) -> None:
-        if worker == self._borrower:
-            self._borrower = None
-            self._take_keys()
+        if worker in self._borrowers:
+            self._borrowers.discard(worker)
+            if not self._borrowers:
+                self._take_keys()
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()

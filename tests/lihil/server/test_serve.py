@@ -56,4 +56,5 @@ def test_a_tls_handshake_that_has_not_begun_when_the_end_begins_is_waited_for(mo
         late.socket = theirs.wrap_socket(late.socket, server_hostname="localhost")
         late.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert late.rest().startswith(b"HTTP/1.1 200 ")
+        late.socket.close()  # in TLS both sides have to say so
         server.stop()
