@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.app import run_briefly
+from lihil_cli.wstest.app import limited, run_briefly
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.handshake import CannotConnectError, RefusedError, Response
@@ -52,14 +52,15 @@ def show_handshake(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
 
     async def work() -> int:
-        place = settings.place
-        if place is None:
-            return await _shake(settings.target, settings, screen)
-        headers = settings.handshake.headers
-        async with open_place(
-            place, headers, is_forced=settings.is_forced, is_verbose=settings.is_verbose, tell=screen.print_note
-        ) as target:
-            return await _shake(target, settings, screen)
+        async with limited(settings.options.timeout_s):
+            place = settings.place
+            if place is None:
+                return await _shake(settings.target, settings, screen)
+            headers = settings.handshake.headers
+            async with open_place(
+                place, headers, is_forced=settings.is_forced, is_verbose=settings.is_verbose, tell=screen.print_note
+            ) as target:
+                return await _shake(target, settings, screen)
 
     return run_briefly(work, is_quiet=settings.is_quiet)
 

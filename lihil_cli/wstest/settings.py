@@ -17,7 +17,8 @@ class Options(Record):
     It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
     order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
     means a second, five while something is expected, and no limit where `limit` or `until` says what is waited for.
-    With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
+    With `listen` there is no input. A close by the server is a good end with 1000, 1001, no code and `ok_codes`. With
+    `reconnects` a pipe's connection is opened again when the server has gone away (`wstest.returning`).
     """
 
     messages: tuple[str | bytes, ...] = ()
@@ -28,6 +29,7 @@ class Options(Record):
     expects: tuple[Pattern, ...] = ()
     listen: bool = False
     ok_codes: frozenset[int] = frozenset()
+    reconnects: bool = False
 
 
 class Form(Record):

@@ -225,7 +225,7 @@ USAGES = (
     Usage("help", "[COMMAND]", "this list, or more about one command"),
     Usage("ping", "[N]", "measure the time to the server and back, N times"),
     Usage("pong", "[TEXT]", "send a pong that nobody asked for"),
-    Usage("close", "[CODE] [REASON]", "close the connection, with 1000 if nothing is said"),
+    Usage("close", "[CODE] [REASON]", "close the connection, with 1000 if nothing is said; or wait for it no longer"),
     Usage("drop", "", "end the TCP connection without a close: the server sees 1006"),
     Usage("stall", "SECONDS", "read nothing for a while, to see how the server bears a slow client", ("/stall 10s",)),
     Usage("fragment", "BYTES MSG", "send MSG, compressed if that was agreed, in frames of so many bytes"),

@@ -84,9 +84,11 @@ class Connections:
 
     def drop(self, action: Drop) -> None:
         """End one without a word, or the attempt to open it."""
-        connection = self._attempts[action.peer].connection
-        if connection is not None:
-            self._tasks.start(connection.drop())
+        attempt = self._attempts.get(action.peer)
+        if attempt is None:
+            return  # there was no address to try
+        if attempt.connection is not None:
+            self._tasks.start(attempt.connection.drop())
         else:
             self._running[action.peer].cancel()
 

@@ -7,7 +7,7 @@ first there.
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,11 +24,15 @@ _MARKS = ("pyproject.toml", FOLDER)
 
 
 class History:
-    """The lines of one project. `file` None keeps them in memory alone."""
+    """The lines of one project. `file` None keeps them in memory alone.
 
-    def __init__(self, file: Path | None, path: str) -> None:
+    `path` is the route whose lines come first, `path_of` gives the one that a line belongs to; None for the same.
+    """
+
+    def __init__(self, file: Path | None, path: str, path_of: Callable[[str], str] | None = None) -> None:
         self._file = file
         self._path = path
+        self._path_of = path_of or (lambda line: path)
 
     def newest_first(self) -> Iterator[str]:
         """The lines typed on this path, then those typed elsewhere; a line that cannot be read is passed over."""
@@ -46,7 +50,7 @@ class History:
             return
         from lihil_cli.wstest.redact import redact  # late: its patterns are compiled for those who type
 
-        record = json.dumps([self._path, redact(text)], ensure_ascii=False)
+        record = json.dumps([self._path_of(text), redact(text)], ensure_ascii=False)
         with suppress(OSError):
             descriptor = _open(self._file, os.O_WRONLY | os.O_APPEND)
             with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as stream:
@@ -101,8 +105,8 @@ def _newest(lines: list[str]) -> list[str]:
     return lines[first:]
 
 
-def open_history(start: Path, path: str) -> History:
-    """The history of the project around `start` (0600, its folder 0700) for what is typed on `path`.
+def open_history(start: Path, path: str, path_of: Callable[[str], str] | None = None) -> History:
+    """The history of the project around `start` (0600, its folder 0700) for what is typed on `path`, or `path_of` it.
 
     Kept in memory outside a project, and where the file cannot be written or is not an ordinary file of ours: a
     checkout must not be able to point it somewhere else by a link.
@@ -111,7 +115,7 @@ def open_history(start: Path, path: str) -> History:
     root = next((folder for folder in (here, *here.parents) if _is_project(folder)), None)
     if root is not None:
         with suppress(OSError):
-            return History(_prepare(root / FOLDER), path)
+            return History(_prepare(root / FOLDER), path, path_of)
     return History(None, path)
 
 

@@ -69,15 +69,21 @@ def parse_typed(text: str) -> Command:
         return Say(text[1:], text[1:])
     if not text.startswith("/"):
         return Say(text, text)
-    name, _, rest = text[1:].partition(" ")
+    name, rest = _split(text[1:])
     parse = _PARSERS.get(name)
     if parse is None:
         return Mistake(f"unknown command /{name}: /help lists them, and /{text} sends the line as it is")
     try:
-        return parse(rest.strip())
+        return parse(rest)
     except _WrongError as error:
         synopsis = next(usage.synopsis for usage in USAGES if usage.name == name)
         return Mistake(f"{error}; write {synopsis}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The first word, and what follows it; what was pasted may go on in the next line."""
+    word, *rest = re.split(r"\s", text, maxsplit=1)
+    return word, "".join(rest).strip()
 
 
 def as_utf8(text: str) -> str:
@@ -177,8 +183,7 @@ def _pong(rest: str) -> Command:
 
 
 def _close(rest: str) -> Command:
-    code, _, reason = rest.partition(" ")
-    reason = reason.strip()
+    code, reason = _split(rest)
     if not code:
         return Close()
     if not (code.isascii() and code.isdigit() and may_be_sent(int(code[:5]))):
@@ -231,7 +236,7 @@ def _value(text: str) -> Any:
 
 def _json(rest: str) -> Command:
     try:
-        text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_value(rest), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
     _refuse_surrogates(text)
@@ -327,7 +332,7 @@ def _replay(rest: str) -> Command:
 
 
 def _open(rest: str) -> Command:
-    name, _, target = rest.partition(" ")
+    name, target = _split(rest)
     if not _NAME.fullmatch(name):
         raise _WrongError(f"{name or 'nothing'} is no name of letters and digits")
     return Open(name, *_destination(target))

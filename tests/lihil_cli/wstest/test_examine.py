@@ -1,3 +1,4 @@
+import asyncio
 import io
 import re
 from pathlib import Path
@@ -24,10 +25,10 @@ async def silent(connection: ServerConnection) -> None:
     """Say nothing, and close."""
 
 
-def shown(port: int, *, is_verbose: bool = False) -> Outcome:
+def shown(port: int, *, is_verbose: bool = False, timeout_s: float | None = None) -> Outcome:
     out, err = io.BytesIO(), io.BytesIO()
     target = Target(f"ws://127.0.0.1:{port}/chat?token=s3cret&session=1:2")
-    settings = Settings(target, SECRETS, Options(), Path(), is_verbose=is_verbose)
+    settings = Settings(target, SECRETS, Options(timeout_s=timeout_s), Path(), is_verbose=is_verbose)
     settings = settings.but(place=Located(target, "as named"))
     code = show_handshake(settings, Streams(None, out, err))
     return Outcome(code, out.getvalue().decode(), err.getvalue().decode())
@@ -59,6 +60,15 @@ def test_a_refused_handshake_is_shown_with_its_body(servers: Servers) -> None:
     outcome = shown(servers.websocket(silent, process_request=refuse))
     assert (outcome.code, outcome.err) == (ExitCode.REFUSED, "handshake refused: HTTP 401 Unauthorized\n")
     assert outcome.out.splitlines()[-3:] == ["{", '  "who": "you"', "}"]
+
+
+def test_time_can_run_out(servers: Servers) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    with pytest.raises(CliError, match=r"--timeout: 0\.1 s have passed") as caught:
+        shown(servers.raw(say_nothing), timeout_s=0.1)
+    assert caught.value.code == ExitCode.TIMEOUT
 
 
 def test_where_nothing_answers_there_is_nothing_to_show() -> None:

@@ -40,6 +40,15 @@ def test_outside_a_project_nothing_is_written(tmp_path: Path) -> None:
     assert lines(tmp_path) == []
 
 
+def test_a_line_belongs_to_the_route_that_it_went_to(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    history = open_history(root, "/a", lambda line: "/b" if line.startswith("@bob") else "/a")
+    for line in ("@bob hi", "hello"):
+        history.append(line)
+    assert lines(root, "/a") == ["hello", "@bob hi"]
+    assert lines(root, "/b") == ["@bob hi", "hello"]
+
+
 def test_what_was_typed_on_this_path_comes_first_and_each_line_once(tmp_path: Path) -> None:
     root = project(tmp_path)
     for path, text in (("/a", "1"), ("/b", "2"), ("/a", "3\nmore"), ("/b", "4"), ("/a", "1"), ("/b", "1")):

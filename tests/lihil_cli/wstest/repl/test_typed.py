@@ -110,6 +110,7 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
     ("line", "why"),
     [
         ("/", "unknown command /: /help lists them, and // sends the line as it is"),
+        ("/ status", "unknown command /: /help lists them, and // status sends the line as it is"),
         ("/nope", "unknown command /nope: /help lists them, and //nope sends the line as it is"),
         ("/Quit", "unknown command /Quit: "),
         ("/quit now", "/quit takes nothing after it; write /quit"),
@@ -133,6 +134,7 @@ def test_a_command_is_read(line: str, command: commands.Command) -> None:
         ("/file", "the file is missing"),
         ("/json {", "this is not JSON: "),
         ("/json {1, 2}", "this has no form in JSON: "),
+        ("/json NaN", "this has no form in JSON: "),
         ("/json", "what to send is missing"),
         ("/json 0x" + "f" * 5000, "this has no form in JSON: "),
         ('/json {"a":"\\ud800"}', "it holds half a character"),

@@ -134,6 +134,9 @@ def test_time_that_runs_out_has_its_own_exit_code(project: Path) -> None:
     done = run(project, "slow.wst", "--app", "main:app", "--timeout", "0.5")
     assert done.returncode == ExitCode.TIMEOUT
     assert done.stderr.splitlines()[-1] == "error: not done within 0.5 s: 0 of 1 scripts have ended"
+    quiet = run(project, "slow.wst", "--app", "main:app", "--timeout", "0.5", "-q")
+    assert (quiet.returncode, quiet.stdout) == (ExitCode.TIMEOUT, "")
+    assert "not done" not in quiet.stderr
 
 
 def test_an_address_among_scripts_is_wrong_use(project: Path) -> None:
