@@ -99,7 +99,8 @@ def _lines(request: bytes, answer: Response, *, is_whole: bool) -> list[str]:
 
 def _without_secret(line: str) -> str:
     name, colon, _ = line.partition(":")
-    return f"{name}: {HIDDEN}" if colon and is_secret_header(name[2:]) else redact(line)
+    is_header = bool(colon) and " " not in name[2:]  # else the request itself, with a colon in its query
+    return f"{name}: {HIDDEN}" if is_header and is_secret_header(name[2:]) else redact(line)
 
 
 def _print(screen: Screen, lines: list[str]) -> None:

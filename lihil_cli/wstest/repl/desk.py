@@ -39,10 +39,10 @@ class Setup(Record):
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
     `is_verbose` whatever is known of a handshake and of a failure is. `headers` hold `${NAME}` as it was given;
-    `check_headers` raises CliError for a name that stands for nothing. `offers` are the headers that other options
-    make, such as the subprotocols. With `is_binary` what is typed goes out as a binary message. With `is_checked` the
-    schema is this server's, and nothing that it rules out is asked for. With `linger_s` the end of the input is one
-    only when nothing has come for so long.
+    `fill_headers` fills that in, and raises CliError for a name that stands for nothing. `offers` are the headers
+    that other options make, such as the subprotocols. With `is_binary` what is typed goes out as a binary message.
+    With `is_checked` the schema is this server's, and nothing that it rules out is asked for. With `linger_s` the end
+    of the input is one only when nothing has come for so long.
     """
 
     target: str
@@ -59,7 +59,7 @@ class Setup(Record):
     is_quiet: bool = False
     is_verbose: bool = False
     offers: tuple[tuple[str, str], ...] = ()
-    check_headers: Callable[[tuple[tuple[str, str], ...]], object] | None = None
+    fill_headers: Callable[[tuple[tuple[str, str], ...]], tuple[tuple[str, str], ...]] | None = None
     is_binary: bool = False
     is_checked: bool = False
     linger_s: float | None = None

@@ -172,9 +172,10 @@ def _destination(desk: Desk, like: Peer, order: commands.ConnectTo | commands.Op
     """
     schema = desk.setup.schema or NO_SCHEMA
     target = address_of(schema, order.target, order.extras.query)
+    headers = desk.headers_with(order.extras.headers)
     try:
-        if desk.setup.check_headers is not None:
-            desk.setup.check_headers(order.extras.headers)
+        if desk.setup.fill_headers is not None:
+            headers = desk.setup.fill_headers(headers)
         is_elsewhere = like.is_elsewhere or (bool(target) and whole_target(target) is not None)
     except CliError as error:
         raise ValueError("; ".join(filter(None, (error.message, error.hint)))) from None
@@ -182,7 +183,7 @@ def _destination(desk: Desk, like: Peer, order: commands.ConnectTo | commands.Op
         return target, is_elsewhere
     if desk.setup.is_checked and schema is not NO_SCHEMA and not is_elsewhere:
         path = urlsplit(like.target).path if target.startswith("?") else ""
-        found = complaints(schema, encode_path(path + target), desk.headers_with(order.extras.headers))
+        found = complaints(schema, encode_path(path + target), headers)
         if found:
             raise ValueError(f"{'; '.join(found)} (a session that began with --force would send it)")
     return target, is_elsewhere

@@ -27,7 +27,7 @@ async def silent(connection: ServerConnection) -> None:
 
 def shown(port: int, *, is_verbose: bool = False, timeout_s: float | None = None) -> Outcome:
     out, err = io.BytesIO(), io.BytesIO()
-    target = Target(f"ws://127.0.0.1:{port}/chat?token=s3cret&n=1")
+    target = Target(f"ws://127.0.0.1:{port}/chat?token=s3cret&session=1:2")
     settings = Settings(target, SECRETS, Options(timeout_s=timeout_s), Path(), is_verbose=is_verbose)
     settings = settings.but(place=Located(target, "as named"))
     code = show_handshake(settings, Streams(None, out, err))
@@ -38,7 +38,7 @@ def test_a_handshake_is_shown_in_both_directions_without_its_secrets(servers: Se
     outcome = shown(servers.websocket(silent))
     assert (outcome.code, outcome.err) == (0, "the handshake with /chat succeeded\n")
     lines = outcome.out.splitlines()
-    assert lines[0] == "> GET /chat?token=***&n=1 HTTP/1.1"
+    assert lines[0] == "> GET /chat?token=***&session=1:2 HTTP/1.1"
     assert "s3cret" not in outcome.out
     assert any(re.match("> sec-websocket-key: [^*]", line, re.IGNORECASE) for line in lines)
     assert "> Authorization: ***" in lines

@@ -239,19 +239,23 @@ def test_what_the_schema_says_counts_for_its_server_alone_and_as_it_is_now(make_
     assert bench.type("/connect /any") == [SendClose("ann", 1000)]
 
 
-def test_a_header_that_asks_for_what_nobody_knows_costs_no_connection(make_bench: MakeBench) -> None:
-    def check(headers: object) -> None:
-        if headers == (("Token", "${NONE}"),):
-            raise CliError("the header Token asks for NONE")
+def test_a_header_is_filled_in_before_it_is_judged_and_costs_no_connection(make_bench: MakeBench) -> None:
+    def fill(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        if ("N", "${NONE}") in headers:
+            raise CliError("the header N asks for NONE")
+        return tuple((name, {"${FIVE}": "5"}.get(value, value)) for name, value in headers)
 
-    bench = make_bench(Setup(URL, headers=(("X", "${X}"),), check_headers=check))
+    schema = parse_schema({"title": "x", "routes": [route("/chat", param("n", "header", "int"))]})
+    bench = make_bench(Setup(URL, headers=(("X", "${X}"),), schema=schema, fill_headers=fill, is_checked=True))
     bench.open()
     bench.shown.clear()
-    assert bench.type("/connect /chat Token:${NONE}") == []
-    assert bench.type("/open bob /chat Token:${NONE}") == []
-    assert bench.shown[-2:] == ["✗ the header Token asks for NONE"] * 2
-    own = (("X", "${X}"), ("Token", "${TOKEN}"))
-    assert bench.type("/open bob /chat Token:${TOKEN}") == [Connect("bob", "/chat", "ws", own)]
+    assert bench.type("/connect /chat N:${NONE}") == []
+    assert bench.type("/open bob /chat N:${NONE}") == []
+    assert bench.type("/open bob /chat N:five") == []
+    refused = "✗ header n: expected int, got 'five' (a session that began with --force would send it)"
+    assert bench.shown[-3:] == [*["✗ the header N asks for NONE"] * 2, refused]
+    own = (("X", "${X}"), ("N", "${FIVE}"))
+    assert bench.type("/open bob /chat N:${FIVE}") == [Connect("bob", "/chat", "ws", own)]
 
 
 def test_several_connections_have_names(bench: Bench) -> None:
