@@ -102,11 +102,11 @@ class _Shell:
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
-            visit.offers,
-            lambda headers: fill_headers(headers, visit.folder),
-            visit.is_binary,
-            visit.schema_is_its and not visit.is_forced,
-            options.linger_s,
+            offers=visit.offers,
+            check_headers=lambda headers: fill_headers(headers, visit.folder),
+            is_binary=visit.is_binary,
+            is_checked=visit.schema_is_its and not visit.is_forced,
+            linger_s=options.linger_s,
         )
         now = self._loop.time()
         self._log = Log()
