@@ -103,7 +103,7 @@ class _Shell:
             visit.is_quiet,
             visit.is_verbose,
             offers=visit.offers,
-            check_headers=lambda headers: fill_headers(headers, visit.folder),
+            fill_headers=lambda headers: fill_headers(headers, visit.folder),
             is_binary=visit.is_binary,
             is_checked=visit.schema_is_its and not visit.is_forced,
             linger_s=options.linger_s,
