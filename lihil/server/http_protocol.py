@@ -119,6 +119,10 @@ class HTTPProtocol(HttpToolsProtocol):
         else:
             self._leave()
 
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        self.transport.abort()
+
     def _leave(self) -> None:
         if self.transport.get_protocol() is not self:
             return  # upgraded since: that protocol has its own way to say goodbye

@@ -16,6 +16,7 @@ from uvicorn import Config
 from lihil.asgi import ASGIApp
 from lihil.rfc6455.close import CloseCode
 from lihil.rfc6455.events import Close
+from lihil.server.arrivals import Arrivals
 from lihil.server.drain import Drain, drain_within, hurry, plan_batches
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.ws_protocol import WebSocketProtocol
@@ -61,6 +62,7 @@ class Server(uvicorn.Server):
         self._began = 0.0  # when the end did, in the loop's time
         self._known: set[object] = set()  # the WebSockets that are told, or will be
         self._untold: list[WebSocketProtocol] = []
+        self._arrivals = Arrivals()
 
     @property
     def should_exit(self) -> bool:
@@ -86,6 +88,13 @@ class Server(uvicorn.Server):
         """SIGTERM stops, SIGINT hurries: behind it is a person who waits."""
         self._captured_signals.append(sig)
         self.stop(hurried=sig == signal.SIGINT)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the app's lifespan and accept connections."""
+        if self.config.ssl is not None:
+            make: Any = self._arrivals.ahead_of(self.config.http_protocol_class)
+            self.config.http_protocol_class = make
+        await super().startup(sockets)
 
     async def main_loop(self) -> None:
         """Until it is to stop. uvicorn's own looks ten times a second, and so is late and never idle."""
@@ -141,7 +150,7 @@ class Server(uvicorn.Server):
     async def _wait(self, bound_s: Callable[[], float]) -> None:
         """Return when nothing is left, or so long after the beginning; the bound may shrink meanwhile."""
         state, loop = self.server_state, asyncio.get_running_loop()
-        while not self.force_exit and (state.connections or state.tasks):
+        while not self.force_exit and (state.connections or state.tasks or self._expects_arrivals):
             left_s = self._began + bound_s() - loop.time()
             if left_s <= 0:
                 return
@@ -151,6 +160,11 @@ class Server(uvicorn.Server):
             late = self._untold[scheduled:]  # upgraded since the beginning
             self._untold = late + self._untold[:scheduled]
             self._tell(len(late))
+
+    @property
+    def _expects_arrivals(self) -> bool:
+        waited_s = asyncio.get_running_loop().time() - self._began
+        return len(self._arrivals) > 0 and waited_s < self._arrivals.patience_s
 
     def _cancel_tasks(self) -> None:
         tasks = list(self.server_state.tasks)

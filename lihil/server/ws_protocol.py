@@ -79,6 +79,10 @@ class WebSocketProtocol(Closing):
             self._refuse(503, [], b"the server is stopping")
         self._set_deadline(self.shutdown_timeout_s)
 
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        self._transport.abort()
+
     # The opening handshake
 
     def _read_early(self, data: bytes) -> None:

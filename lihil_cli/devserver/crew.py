@@ -18,6 +18,7 @@ class Member:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.loaded_at = 0.0
+        self.app = ""  # that it was told to load
         self.has_begun = False  # with the code; until then it can end for no reason of the code's
         self.routes: list[tuple[str, str]] | None = None
         self.told_files: list[str] | None = None

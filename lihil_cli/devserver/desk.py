@@ -28,12 +28,16 @@ class Desk:
         self._files: set[str] = set()
         self._followed: list[str] = []
 
+    def name(self, app: str) -> None:
+        """Tell of this app from now on, because it is what is to be served."""
+        self._place = self._place.but(app=app)
+
     def show_served(
         self, generation: int, change: Change | None, now: float, routes: Sequence[tuple[str, str]], choice: Choice
     ) -> None:
         """New code is served: the banner for the first one, one line for every other."""
         self._forget_error()
-        self._traces.write(generation, self._relative(change.files) if change is not None else ())
+        self._traces.write(generation, self._relative(change.files) if change is not None else (), self._place.app)
         if generation == 1:
             show_banner(
                 self._place,

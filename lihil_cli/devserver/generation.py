@@ -12,15 +12,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from uvicorn import Config
 
 from lihil.rfc6455.events import Close
 from lihil.server.serve import RELOAD, STOP, make_config
+from lihil_cli.devserver.debugger import lend_keyboard
 from lihil_cli.devserver.events import Word
 from lihil_cli.devserver.failure import failure_message
 from lihil_cli.devserver.imports import ImportRecord
@@ -44,19 +44,23 @@ RELOAD_GRACE_S = 0.5
 STOP_GRACE_S = 0.3
 _ORPHAN_GRACE_S = 0.8
 _LAST_WORDS_S = 0.2
-_KEYS_AFTER_S = 0.05
 _DESCRIBE_AFTER_S = 0.15
 
 
 class Prepared:
-    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them."""
+    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them.
+
+    `failure` is why no worker can serve with it: a file that the settings name is gone, or wrong, since they were read.
+    """
 
     def __init__(self, plan: DevPlan) -> None:
         self.plan = plan
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
         self.dev = DevApp(self.watched, plan.target.root, plan.token)
-        apply_env_files([Path(file) for file in plan.env_files])
+        self.failure: CliError | None = None
+        with self._noting_failure():
+            apply_env_files([Path(file) for file in plan.env_files])
         self.config: Config = make_config(
             self.dev if plan.proxies is None else ForwardedApp(self.dev, parse_proxies(plan.proxies)),
             ws=WatchedWebSocket,
@@ -66,8 +70,16 @@ class Prepared:
             root_path=plan.root_path,
             ssl_context_factory=None if plan.certificate is None else context_factory(_certificate(*plan.certificate)),
         )
-        self.config.load()
+        with self._noting_failure():
+            self.config.load()
         self.record.settle()
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except CliError as error:
+            self.failure = error
 
 
 def _certificate(chain: str, key: str | None, password: str) -> Certificate:
@@ -82,7 +94,7 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     code = int(ExitCode.FAILED)
     try:
         _take_signals()
-        _hand_over_keyboard(link)
+        lend_keyboard(link)
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -95,18 +107,6 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
 def _take_signals() -> None:
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _hand_over_keyboard(link: Link) -> None:
-    """A debugger that is started by `breakpoint()` wants the keys that the supervisor reads otherwise."""
-    debug = sys.breakpointhook
-
-    def take_keys_first(*given: Any, **named: Any) -> Any:
-        link.send({"breakpoint": True})
-        time.sleep(_KEYS_AFTER_S)  # no answer: what would read it is what stops here
-        return debug(*given, **named)
-
-    sys.breakpointhook = take_keys_first
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:
@@ -148,6 +148,8 @@ class _Worker:
         self._watched = prepared.watched
         self._dev = prepared.dev
         self._config = prepared.config
+        self._failure = prepared.failure
+        self._telling: asyncio.TimerHandle | None = None
 
     def run(self, messages: list[Message] | None) -> int:
         """Wait for the word, load the code, serve it until told otherwise; returns the exit code."""
@@ -156,6 +158,9 @@ class _Worker:
             if messages is None:
                 return ExitCode.OK
         self._link.send({"loading": True})
+        if self._failure is not None:
+            self._fail(self._failure, None, at_start_up=False)
+            return ExitCode.FAILED
         app = self._load()
         if self._record.is_misled:  # whether it could be loaded or not
             self._link.send({"misled": True})
@@ -189,7 +194,7 @@ class _Worker:
                 await asyncio.wait(rest, timeout=_LAST_WORDS_S)
 
     async def _serve(self, app: App, first: Message) -> int:
-        self._service = Service(self._config, self._listener)
+        self._service = Service(self._config, self._listener, self._look)
         if not await self._start():
             return ExitCode.FAILED
         routes = routes_of(app) if first.get("first") else None
@@ -225,7 +230,7 @@ class _Worker:
                     return True
                 await self._service.open()
                 self._link.send({"now": "accepting"})
-                asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._describe, app)
+                asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._tell_schema, app)
             case Word.CLOSE.value:
                 await self._service.close()
                 self._link.send({"now": "closed"})
@@ -247,9 +252,11 @@ class _Worker:
     async def _end(self, close: Close, grace_s: float) -> None:
         await self._service.close()
         self._count_sockets(close)
-        await self._service.say_goodbye(close, grace_s=grace_s)
-        self._link.send({"now": "shutting down"})
-        await self._service.stop()
+        try:
+            await self._service.say_goodbye(close, grace_s=grace_s)
+        finally:  # the app tidies up, whatever its clients do
+            self._link.send({"now": "shutting down"})
+            await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})
             self._watched.failure = ""
@@ -263,9 +270,18 @@ class _Worker:
             plural = "" if len(found) == 1 else "s"
             self._link.send({"note": f"closed {len(found)} WebSocket{plural} with {int(close.code)} {close.reason}"})
 
-    def _describe(self, app: App) -> None:
-        """What the supervisor judges changes by, and what other commands read; never in the way of a switch."""
+    def _look(self) -> None:
+        """A handler may import more of the code, which is to be followed too. Never in the way of a switch."""
+        if self._telling is None and self._record.has_grown():
+            self._telling = asyncio.get_running_loop().call_later(_DESCRIBE_AFTER_S, self._tell_imports)
+
+    def _tell_imports(self) -> None:
+        """What the supervisor judges changes by."""
+        self._telling = None
         self._link.send({"imports": self._record.as_message()})
+
+    def _tell_schema(self, app: App) -> None:
+        """What other commands read."""
         self._link.send({"schema": schema_of(app, str(self._plan.target))})
 
     def _open_sockets(self) -> list[Message]:

@@ -4,6 +4,7 @@ import importlib.machinery
 import os
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from lihil_cli.devserver.variables import Variables
 T = TypeVar("T")
 
 _RELOADED = 64  # modules that may have been reloaded, or removed
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 
 class _NotFound:
@@ -37,15 +38,18 @@ class ImportRecord:
     """Everything that a process imports while it is watched and later, and what it had when this was made."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
+        self._root = f"{root}{os.sep}"
         self._not_found = _NotFound()
-        self._standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+        self._standard = tuple(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib"))
         # Looked at once, and here: whoever only looks at a module writes to its memory, which forked workers share.
         self._inherited = [file for _, file in _origins(sys.modules) if self._is_users(file)]
         self._variables = Variables(self._is_users)
         self._expected: str | None = None
         self._loaded: set[str] = set()
         self._environ: dict[str, str] = {}
+        self._told: frozenset[str] | None = None  # modules, the first time
+        self._size = 0  # of sys.modules, when it was told
+        self._looked_at = 0.0
         self.settle()
 
     def settle(self) -> None:
@@ -74,16 +78,29 @@ class ImportRecord:
             sys.meta_path.remove(self._not_found)
             self._loaded, self._environ = set(self._new()), dict(os.environ)
 
+    def has_grown(self) -> bool:
+        """Whether anything was imported since this was told. Cheap, and the oftener it is asked the better it knows."""
+        if len(sys.modules) != self._size:
+            return True
+        self._looked_at = time.time()
+        return False
+
     def as_message(self) -> Message:
-        """What was found out, as plain values.
+        """What was found out, as plain values; again when it has grown.
 
         `files`: the user's; `inherited`: those that were there before; `packages`: everybody else's modules, each
         behind those that it needs; `missing`: the last parts of names that were not found; `setting`: see Variables;
-        `waiting`: how many more packages there are, which the app imports behind that.
+        `waiting`: how many more packages there are, which the app imports behind that; `since`: whatever was not told
+        before was imported after this time. What is imported later than the first telling is not to be loaded ahead.
         """
-        origins = _origins({name: sys.modules[name] for name in self._new()})
-        files = [os.path.abspath(file) for _, file in origins if self._is_users(file)]
-        foreign = [name for name, file in origins if not self._is_users(file)]
+        since, self._looked_at, self._size = self._looked_at, time.time(), len(sys.modules)
+        new = {name: sys.modules.get(name) for name in self._new()}  # a thread may take one away: an import that failed
+        origins = [(name, file, self._is_users(file)) for name, file in _origins(new)]
+        files = [os.path.abspath(file) for _, file, is_users in origins if is_users]
+        foreign = [name for name, _, is_users in origins if not is_users]
+        if self._told is None:
+            self._told = frozenset(foreign)
+        foreign = [name for name in foreign if name in self._told]
         packages = [name for name in foreign if not self._variables.behind(name)]
         if self._environ != os.environ:  # what a lifespan imports may come behind what it sets
             packages = [name for name in packages if name in self._loaded]
@@ -97,6 +114,7 @@ class ImportRecord:
             "missing": missing,
             "setting": self._variables.setting,
             "waiting": len(foreign) - len(packages),
+            "since": since,
         }
 
     def _new(self) -> list[str]:
@@ -110,15 +128,12 @@ class ImportRecord:
         return [name for name in reversed(names) if name not in self._before]
 
     def _is_users(self, file: str) -> bool:
-        parts = Path(file).parts
-        if any(part in _INSTALLED for part in parts):
+        if any(folder in file for folder in _INSTALLED):
             return False
-        if file.startswith(self._root + os.sep):
-            return True
-        return not any(file.startswith(folder + os.sep) for folder in self._standard) and os.path.isabs(file)
+        return file.startswith(self._root) or (os.path.isabs(file) and not file.startswith(self._standard))
 
 
-def _origins(modules: Mapping[str, ModuleType]) -> list[tuple[str, str]]:
+def _origins(modules: Mapping[str, ModuleType | None]) -> list[tuple[str, str]]:
     """Name and origin of every module that an import by its name would give."""
     found = []
     for name, module in list(modules.items()):

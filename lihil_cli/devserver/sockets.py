@@ -9,7 +9,9 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from lihil.asgi import Message
 from lihil.server.denial import Fields
+from lihil.server.flow import Phase
 from lihil.server.scope import access_names
 from lihil.server.ws_protocol import WebSocketProtocol
 
@@ -36,6 +38,27 @@ class WatchedWebSocket(WebSocketProtocol):
         self.connection_id: str = secrets.token_hex(6)
         self.fields: Fields = ((ID_FIELD, self.connection_id.encode()),)
         self._opened: float | None = None
+        self._is_leaving = False  # as soon as the app has answered the handshake
+
+    def shutdown(self) -> None:
+        """Tell the peer why it is closed, and once the app has accepted at the earliest.
+
+        Whoever is told so comes back at once, to the new code; whoever is refused may not.
+        """
+        if self._phase is Phase.WAITING:
+            self._is_leaving = True
+        else:
+            super().shutdown()
+
+    def refuse_unanswered(self) -> None:
+        """The app has had its time to answer the handshake."""
+        if self._phase is Phase.WAITING:
+            super().shutdown()
+
+    def _accept(self, message: Message) -> None:
+        super()._accept(message)
+        if self._is_leaving:
+            super().shutdown()
 
     def forget_opening(self) -> None:
         """Its end is told together with that of others, and no more by itself."""

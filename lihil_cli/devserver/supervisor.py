@@ -3,7 +3,6 @@
 One thread, one selector. What is to be done is decided by `state.Machine` and `changes.Ledger`; here it is done.
 """
 
-import os
 import selectors
 import signal
 import socket
@@ -14,9 +13,10 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from lihil_cli.devserver import events
-from lihil_cli.devserver.changes import Burst, Ledger, may_count
 from lihil_cli.devserver.crew import Crew, Member, wait
 from lihil_cli.devserver.desk import Desk
+from lihil_cli.devserver.failure import shorten
+from lihil_cli.devserver.following import Following
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
@@ -24,7 +24,7 @@ from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
 from lihil_cli.devserver.situation import Situation
 from lihil_cli.devserver.state import Machine
-from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
+from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.serving.ending import SIGNALS, ignore_signal
 from lihil_cli.serving.report import say
@@ -35,7 +35,6 @@ _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
     "suspended": events.Suspended,
     "shutting down": events.ShuttingDown,
 }
-_GRAIN_S = 0.02  # by how much a file's time may lie behind the clock
 
 
 def serve_following(
@@ -71,11 +70,9 @@ class _Supervisor:
         self._desk = desk
         self._choice = choice
         self._refresh = refresh
-        self._root = str(nursery.plan.target.root)
         timeout = nursery.plan.start_timeout_s
         self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD, start_timeout_s=timeout)
-        self._ledger = Ledger()
-        self._burst = Burst()
+        self._following = Following(nursery.plan.target.root, sources)
         self._code: int | None = None
         self._selector = selectors.DefaultSelector()
         self._workers = Crew(nursery, self._selector, self._hear)
@@ -83,7 +80,7 @@ class _Supervisor:
         self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
-        self._are_keys_lent = False
+        self._borrowers: set[int] = set()  # workers whose debuggers have the keyboard
         self._told_setting = ""
 
     # The loop
@@ -91,13 +88,10 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
-        for env_file in self._nursery.plan.env_files:  # whatever its name is
-            self._ledger.inherited.add(env_file)
-            for source in self._sources:
-                source.follow(os.path.dirname(env_file))
+        self._following.follow_settings(self._nursery.plan.env_files)
         self._selector.register(self._bell, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
-            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
+            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._following.see(source))
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
         self._watch_zygote()
@@ -109,12 +103,13 @@ class _Supervisor:
         return self._code
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._machine.deadline, self._burst.deadline, self._workers.deadline) if at is not None]
+        due = (self._machine.deadline, self._following.deadline, self._workers.deadline)
+        times = [at for at in due if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass_time(self) -> None:
         now = time.monotonic()
-        if self._burst.deadline is not None and now >= self._burst.deadline:
+        if self._following.deadline is not None and now >= self._following.deadline:
             self._judge(now)
         for worker in self._workers.lost(now):
             self._nursery.kill(worker)  # whatever it is without a link, it is nobody's
@@ -141,6 +136,7 @@ class _Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._keys.give_back()
+        self._borrowers.clear()
         for worker in self._workers:
             self._nursery.kill(worker)
             self._workers.drop(worker)
@@ -175,11 +171,13 @@ class _Supervisor:
             case events.ShowLoss():
                 self._desk.show_loss(action)
             case events.ShowKilled():
-                self._desk.show_killed(action, is_in_debugger=self._are_keys_lent)
+                self._desk.show_killed(action, is_in_debugger=action.worker in self._borrowers)
             case events.ShowWait():
                 self._desk.show_wait(action)
 
     def _launch(self, worker: int, *, fresh: bool) -> None:
+        if fresh and not self._read_settings(worker):
+            return
         try:
             link = self._nursery.launch(worker, fresh=fresh)
         except OSError as error:  # the interpreter may be about to be installed anew
@@ -200,8 +198,10 @@ class _Supervisor:
             for path in self._machine.loading:
                 forget_bytecode(path)
             known.loaded_at = time.time()
+            known.app = str(self._nursery.plan.target)
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows
+            self._desk.name(known.app)
             self._tell_news(known, self._machine.generation + (worker == self._machine.next))
         known.link.send(message)
 
@@ -212,9 +212,6 @@ class _Supervisor:
         self._send_news()
         if generation == 1:
             _give_back_memory()
-        if self._are_keys_lent:
-            self._are_keys_lent = False
-            self._take_keys()
 
     def _send_news(self) -> None:
         known = self._workers.get(self._machine.old)
@@ -223,7 +220,7 @@ class _Supervisor:
 
     def _tell_news(self, known: Member, generation: int) -> None:
         news = self._desk.news(generation)
-        files = self._desk.followed(self._ledger.files)
+        files = self._desk.followed(self._following.files)
         if files is not known.told_files:  # they may be many
             known.told_files = news["files"] = files
         known.link.send({"word": "news", "news": news})
@@ -243,7 +240,7 @@ class _Supervisor:
                 known.routes = ready["routes"]
                 self._step(events.Ready(worker))
             case {"failed": failed}:
-                self._learn_files(message["imports"], known, whole=False)
+                self._following.learn(message["imports"], known.loaded_at, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
             case {"misled": _}:
@@ -251,33 +248,20 @@ class _Supervisor:
             case {"now": state}:
                 self._step(_STATES[state](worker))
             case {"imports": imports} if worker == self._machine.old:
+                known.loaded_at = max(known.loaded_at, imports["since"])  # a handler may import, long after the rest
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
-                self._learn_files(imports, known, whole=is_newest)
+                self._following.learn(imports, known.loaded_at, whole=is_newest)
                 self._learn_packages(imports)
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
                 self._desk.write_schema(schema)
-            case {"breakpoint": _}:
-                self._step(events.Paused(worker))
-                self._lend_keys()
+            case {"breakpoint": is_wanted}:
+                (self._lend_keys if is_wanted else self._regain_keys)(worker)
             case {"note": note}:
                 say(note)
             case {"sockets": sockets}:
                 self._desk.show_sockets(sockets)
-
-    def _learn_files(self, imports: Message, known: Member, *, whole: bool) -> None:
-        self._ledger.learn(
-            files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
-        )
-        for path in self._ledger.unread():
-            with suppress(OSError):
-                # What was saved after the worker began may be newer than what it has read.
-                if os.stat(path).st_ctime < known.loaded_at - _GRAIN_S:
-                    self._ledger.note(path, read_file(path))
-        for folder in {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}:
-            for source in self._sources:
-                source.follow(folder)
 
     def _learn_packages(self, imports: Message) -> None:
         packages, setting = imports["packages"], imports["setting"]
@@ -288,7 +272,7 @@ class _Supervisor:
         if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
             self._told_setting = setting
             say(f"note: the app sets {self._desk.shorten(setting)}; what it imports behind that is not loaded ahead")
-        if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
+        if self._nursery.learn(packages, setting, self._following.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
@@ -300,6 +284,7 @@ class _Supervisor:
     def _lose(self, worker: int, how: str) -> None:
         if worker not in self._workers:
             return  # it hung up, and was not waited for
+        self._regain_keys(worker)
         if not self._workers.drop(worker):
             self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
@@ -342,7 +327,8 @@ class _Supervisor:
             if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
             elif number == signal.SIGCONT:
-                self._take_keys()
+                if not self._borrowers:
+                    self._take_keys()
             elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
@@ -357,12 +343,20 @@ class _Supervisor:
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
 
-    def _lend_keys(self) -> None:
-        """To a debugger in a worker, until other code is served."""
+    def _lend_keys(self, worker: int) -> None:
+        """To a debugger in a worker, until it lets go or the worker ends."""
+        self._step(events.Paused(worker))
         with suppress(KeyError, ValueError):
-            self._selector.unregister(self._keys)
-            self._keys.give_back()
-            self._are_keys_lent = True
+            if not self._borrowers:
+                self._selector.unregister(self._keys)
+                self._keys.give_back()
+            self._borrowers.add(worker)
+
+    def _regain_keys(self, worker: int) -> None:
+        if worker in self._borrowers:
+            self._borrowers.discard(worker)
+            if not self._borrowers:
+                self._take_keys()
 
     def _hear_keys(self) -> None:
         pressed = self._keys.read()
@@ -388,32 +382,23 @@ class _Supervisor:
 
     # Files
 
-    def _see(self, source: Source) -> None:
-        now = time.monotonic()
-        for seen in source.changes():
-            paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
-            for path in paths:
-                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
-                    self._burst.add(path, now, is_gone=seen.is_gone)
-
     def _judge(self, now: float) -> None:
-        if now < self._burst.began + 1.9 and os.path.exists(f"{self._root}/.git/index.lock"):
-            self._burst.lock(now)
-            return
-        began = self._burst.began
-        verdict = self._ledger.judge(self._burst.take(), read_file)
-        if verdict is None:
-            return
-        if verdict.is_fresh and not self._read_settings():
-            return
-        self._step(events.Changed(events.Change(verdict.files, began, verdict.is_fresh)))
+        change = self._following.judge(now)
+        if change is not None:
+            self._step(events.Changed(change))
 
-    def _read_settings(self) -> bool:
+    def _read_settings(self, worker: int) -> bool:
+        """For a worker that is to inherit nothing; False when they are wrong, with which it has failed."""
         try:
             self._nursery.plan = self._refresh()
         except CliError as error:
-            say(error.text)
+            cause = error.__cause__
+            absent = [str(cause.filename)] if isinstance(cause, FileNotFoundError) and cause.filename else []
+            self._following.follow_settings([*self._nursery.plan.env_files, *absent])
+            self._step(events.Failed(worker, events.Failure(error.message.partition("\n")[0], shorten(error.text))))
+            self._step(events.Gone(worker, ""))
             return False
+        self._following.follow_settings(self._nursery.plan.env_files)
         return True
 
 

@@ -1,14 +1,16 @@
 """uvicorn with our protocols: its settings, and what WebSockets are told at the end."""
 
+import ssl
 from contextlib import suppress
 
 import pytest
+import trustme
 
 from lihil.rfc6455.connection import Close
 from lihil.server.http_protocol import HTTPProtocol
 from lihil.server.serve import RELOAD, STOP, make_config
 from lihil.server.ws_protocol import WebSocketProtocol
-from tests.lihil.server.wire import echo, frame, handshake, serving
+from tests.lihil.server.wire import DEADLINE_S, echo, frame, handshake, serving, until
 
 
 def test_the_settings_are_ours_until_others_are_given() -> None:
@@ -35,4 +37,24 @@ def test_the_end_says_why(closing: Close, told: tuple[int, str]) -> None:
         assert client.event() == told
         with suppress(OSError):  # it does not wait long for the answer
             client.send(frame(0x88, b"\x03\xe9"))
+        server.stop()
+
+
+def test_a_tls_handshake_that_has_not_begun_when_the_end_begins_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HTTPProtocol, "patience_s", DEADLINE_S)
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA).configure_cert(ours)
+    authority.configure_trust(theirs)
+    with serving(echo, ssl_context_factory=lambda config, default: ours) as server, server.client() as late:
+        with server.client() as stranger:
+            stranger.send(b"GET / HTTP/1.1\r\n\r\n")  # nobody waits for somebody who speaks no TLS
+            stranger.rest()
+        (door,) = server.server.servers
+        server.server.should_exit = True
+        until(lambda: not door.is_serving(), "the end begins")
+        late.socket = theirs.wrap_socket(late.socket, server_hostname="localhost")
+        late.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert late.rest().startswith(b"HTTP/1.1 200 ")
+        late.socket.close()  # in TLS both sides have to say so
         server.stop()

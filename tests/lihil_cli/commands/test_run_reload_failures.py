@@ -417,3 +417,37 @@ def test_a_name_of_the_users_stands_in_nobodys_way(launch: Launch, bare_app: Pat
     server = launch("run", "--reload", "--port", "0")
     server.wait_for("Ctrl-C stops it")
     until(lambda: get(server.address) == b"VERSION")
+
+
+def test_settings_that_change_are_followed_told_and_kept_from_serving_while_they_are_wrong(
+    launch: Launch, bare_app: Path
+) -> None:
+    toml, extra = bare_app.parent / "pyproject.toml", bare_app.parent / "extra.vars"
+    other = "import os\n" + BARE_APP.replace('b"VERSION"', 'os.environ["EXTRA"].encode()')
+    (bare_app.parent / "other.py").write_text(other)
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    server.wait_for("Ctrl-C stops it")
+
+    toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\napp = 'other:app'\nenv_file = 'extra.vars'\n")
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.wait_for("extra.vars cannot be read: No such file or directory\n")
+    server.wait_for("generation 1 goes on serving; waiting for a change to try again\n")
+    until(lambda: (server.news["error"] or {}).get("files") == ["pyproject.toml", "main.py"])
+    assert server.news["error"] == json.loads(error_file(server).read_text())
+    assert server.news["error"]["summary"].endswith("extra.vars cannot be read: No such file or directory")
+    assert (get(server.address), server.record["app"]) == (b"VERSION", "main:app")
+
+    extra.write_text("EXTRA=one\n")
+    server.wait_for(f"app is other:app from now on ({toml}), and was -\n")
+    server.wait_for(f"note: host stays 127.0.0.1; 0.0.0.0 ({toml}) takes a new start\n")
+    server.wait_for("reloaded pyproject.toml, main.py, extra.vars in")
+    server.wait_for("generation 2\n")
+    assert get(server.address) == b"one"
+    assert server.record["app"] == server.news["app"] == "other:app"
+
+    extra.write_text("EXTRA=two\n")
+    server.wait_for("reloaded extra.vars in")
+    server.wait_for("generation 3\n")
+    assert get(server.address) == b"two"
+    assert server.said.count("host stays") == 1
+    assert has_no_escapes_or_tracebacks(server.said)

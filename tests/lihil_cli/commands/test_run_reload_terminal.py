@@ -93,9 +93,9 @@ class Terminal:
     def shown(self) -> str:
         return self._shown.decode()
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, *, times: int = 1) -> None:
         with self._news:
-            seen = self._news.wait_for(lambda: text in self.shown, DEADLINE_S)
+            seen = self._news.wait_for(lambda: self.shown.count(text) >= times, DEADLINE_S)
         assert seen, f"{text!r} did not come; this did:\n{self.shown}"
 
     @property
@@ -156,23 +156,37 @@ def test_a_terminal_that_hangs_up_ends_it_and_is_left_as_it_was(terminal: Termin
     assert termios.tcgetattr(terminal.far) == terminal.before
 
 
-def test_a_debugger_gets_the_keyboard_until_other_code_is_served(terminal: Terminal, bare_app: Path) -> None:
+def test_a_debugger_stops_where_it_is_asked_for_and_has_the_keyboard_until_it_lets_go(
+    terminal: Terminal, bare_app: Path
+) -> None:
     terminal.wait_for("Ctrl-C stops it")
-    bare_app.write_text(BARE_APP.replace('    if scope["type"] == "websocket"', "    breakpoint()\n    if 0"))
-    terminal.wait_for("generation 2")
-    answers: list[bytes] = []
-    client = threading.Thread(target=lambda: answers.append(get(terminal.address)))
-    client.start()
-    terminal.wait_for("(Pdb)")
-    terminal.press("p 6 * 7, 'q'\n")
-    terminal.wait_for("(42, 'q')")
-    terminal.press("c\n")
-    client.join(DEADLINE_S)
-    assert answers == [b"VERSION"]
-    bare_app.write_text(BARE_APP)
-    terminal.wait_for("generation 3")
+    for number, call in enumerate(("breakpoint()", "import pdb; pdb.set_trace()"), 2):
+        bare_app.write_text(BARE_APP.replace('    if scope["type"] == "websocket"', f"    {call}\n    if 0"))
+        terminal.wait_for(f"generation {number}")
+        shown = len(terminal.shown)
+        answers: list[bytes] = []
+        client = threading.Thread(target=lambda answers=answers: answers.append(get(terminal.address)))
+        client.start()
+        terminal.wait_for("(Pdb)", times=2 * number - 3)
+        assert re.search(r"^> .*main\.py\(\d+\)app\(\)", terminal.shown[shown:], re.MULTILINE)
+        terminal.press("p 6 * 7, 'q'\n")
+        terminal.wait_for("(42, 'q')", times=number - 1)
+        terminal.press("c\n")
+        client.join(DEADLINE_S)
+        assert answers == [b"VERSION"]
+        until(lambda: reads_keys(terminal))
+    bare_app.write_text("breakpoint()\n" + BARE_APP)
+    terminal.wait_for("(Pdb)", times=5)
+    terminal.press("import os; os._exit(3)\n")
+    terminal.wait_for("the worker ended with exit code 3")
+    until(lambda: reads_keys(terminal))
     terminal.press("q")
     assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def reads_keys(terminal: Terminal) -> bool:
+    """Whether a key is read at once; while nobody prompts, that is by the server."""
+    return not termios.tcgetattr(terminal.far)[3] & termios.ICANON
 
 
 @pytest.mark.parametrize("terminal", [{"NO_COLOR": "1"}], indirect=True)

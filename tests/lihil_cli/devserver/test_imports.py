@@ -1,6 +1,7 @@
 import colorsys
 import importlib
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_nothing_is_left_behind_in_the_import_system(project: Path) -> None:
 
 
 @pytest.mark.parametrize("sets", [False, True])
-def test_what_is_imported_later_is_told_as_long_as_no_variable_was_set_before(
+def test_what_a_lifespan_imports_is_told_as_long_as_it_sets_no_variable(
     project: Path, monkeypatch: pytest.MonkeyPatch, sets: bool
 ) -> None:
     record = ImportRecord(project)
@@ -68,3 +69,21 @@ def test_what_is_imported_later_is_told_as_long_as_no_variable_was_set_before(
     told = record.as_message()
     assert told["packages"] == ["installed_by_test", "installed_by_test_too"][: 1 if sets else 2]
     assert told["waiting"] == int(sets)
+
+
+def test_what_a_handler_imports_belongs_to_the_code_and_is_not_to_be_loaded_ahead(project: Path) -> None:
+    record = ImportRecord(project)
+    record.watch(lambda: __import__("users_package"))
+    first = record.as_message()
+    assert not record.has_grown()
+    before = time.time()
+    assert not record.has_grown()
+    __import__("users_module")
+    after = time.time()
+    assert record.has_grown()
+    told = record.as_message()
+    assert not record.has_grown()
+    new = {str(Path(file).relative_to(project)) for file in set(told["files"]) - set(first["files"])}
+    assert new == {"users_module.py", "users_package/part.py"}
+    assert (told["packages"], told["waiting"]) == (first["packages"], first["waiting"]) == ([], 0)
+    assert (first["since"], before <= told["since"] <= after) == (0, True)
