@@ -42,7 +42,7 @@ def say(text: str, *, sgr: str = "") -> None:
 
 def _write(text: str) -> None:
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the server's voice
+        print(f"{text}\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - the server's voice, in one piece
 
 
 def warn_if_open(place: Place) -> None:
