@@ -37,7 +37,8 @@ def _follow(arguments: list[str]) -> int:
     """Carry out `run --reload`, in a process that holds no more than it has to."""
     from lihil_cli.devserver.children import give_head_start
 
-    give_head_start()
+    if not _is_socket_given(arguments):
+        give_head_start()
     from lihil_cli.devserver.reading import can_read_apart, read_apart
 
     if not can_read_apart():
@@ -51,11 +52,22 @@ def _follow(arguments: list[str]) -> int:
     return outcome(lambda: serve_with(flags))
 
 
+def _is_socket_given(arguments: list[str]) -> bool:
+    """Whether the listening socket is somebody else's: no process is to inherit it that does not know of it."""
+    named = {"LIHIL_FD", "LISTEN_FDS"} & os.environ.keys()
+    return bool(named) or any(argument.startswith("--fd") for argument in arguments)
+
+
 def _open_what_was_closed() -> None:
-    """Give a stream that was closed from the start (`>&-`) somewhere to write to, so that no other file becomes it."""
-    for name in ("stdout", "stderr"):
+    """Give a stream that was closed from the start (`>&-`) a descriptor, so that no other file becomes it.
+
+    In this order, because each gets the lowest number that is free; for the processes that are started as well.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process lasts
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - as long as the process lasts
+            os.set_inheritable(stream.fileno(), number == stream.fileno())
+            setattr(sys, name, stream)
 
 
 def _be_quiet_about_interrupts() -> None:

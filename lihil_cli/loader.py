@@ -22,6 +22,10 @@ MAX_LINES = 12
 _MAX_WIDTH = 400
 
 
+class NoAppError(CliError):
+    """What was named is not there, or is no app; an app that fails while it is imported is another matter."""
+
+
 class Target(Record):
     """Which attribute of which module is the app, and below which folder the module lies. Can be pickled."""
 
@@ -126,7 +130,7 @@ def _absent_module(target: Target, name: str) -> CliError:
 
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}:{target.attribute}?" if near else ""
-    return CliError(f"no module named {name!r}: looked for {looked}", hint=hint)
+    return NoAppError(f"no module named {name!r}: looked for {looked}", hint=hint)
 
 
 def _attribute(owner: object, name: str, *, path: str) -> object:
@@ -143,7 +147,7 @@ def _attribute(owner: object, name: str, *, path: str) -> object:
         near = [entry for entry in public if _is_application(getattr(owner, entry))][:3]
     place = getattr(owner, "__file__", None) or path[:-1]  # a package that is only a folder has no file
     hint = f"did you mean {' or '.join(path + entry for entry in near)}?" if near else ""
-    raise CliError(f"{path}{name} is not there: {place} has no {name!r}", hint=hint)
+    raise NoAppError(f"{path}{name} is not there: {place} has no {name!r}", hint=hint)
 
 
 def _check_callable(app: object, target: Target) -> None:
@@ -151,12 +155,12 @@ def _check_callable(app: object, target: Target) -> None:
         return
     if isinstance(app, type):
         hint = f"name an instance: app = {app.__name__}() and {target.module}:app"
-        raise CliError(f"{target} is the class {app.__name__}, not an ASGI application", hint=hint)
+        raise NoAppError(f"{target} is the class {app.__name__}, not an ASGI application", hint=hint)
     if callable(app) and _takes(app, 0):
         hint = f"a function that makes the app? Write app = {target.attribute}() and name {target.module}:app"
-        raise CliError(f"{target} is a function without parameters, not an ASGI application", hint=hint)
+        raise NoAppError(f"{target} is a function without parameters, not an ASGI application", hint=hint)
     kind = "a module" if isinstance(app, ModuleType) else "None" if app is None else f"of type {type(app).__name__}"
-    raise CliError(
+    raise NoAppError(
         f"{target} is {kind}, not an ASGI application",
         hint="an ASGI application is called with (scope, receive, send), such as lihil.Lihil()",
     )

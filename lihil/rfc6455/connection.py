@@ -94,8 +94,10 @@ class Connection(Receiver):
             return _BINARY_HEADERS[len(data)] + data if len(data) < 126 else encode_frame(FIN | BINARY, data)
         return self._message(FIN | BINARY, data)
 
-    def send_fragments(self, message: str | bytes, sizes: Sequence[int]) -> list[bytes]:
+    def send_fragments(self, message: str | bytes, sizes: Sequence[int] | int) -> list[bytes]:
         """A message in fragments (section 5.4): one frame for each size in bytes, the rest in the last one.
+
+        A single number is the size of every frame; the last one has what is left.
 
         Control frames may go out between them, other messages may not. With an agreed compression the compressed
         payload is cut (RFC 7692, section 6.1). Raises StateError after a close, ValueError for a lone surrogate.
@@ -104,11 +106,13 @@ class Connection(Receiver):
         first, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
         if self._deflate is not None:
             first, payload = first | RSV1, self._deflate.compress(payload)
-        frames = []
+        if isinstance(sizes, int):
+            sizes = [sizes] * (max(len(payload) - 1, 0) // sizes)
+        frames, at = [], 0
         for size in sizes:
-            frames.append(self._frame(first, payload[:size]))
-            first, payload = CONTINUATION, payload[size:]
-        return [*frames, self._frame(FIN | first, payload)]
+            frames.append(self._frame(first, payload[at : at + size]))
+            first, at = CONTINUATION, at + size
+        return [*frames, self._frame(FIN | first, payload[at:])]
 
     def ping(self, payload: bytes = b"") -> bytes:
         """The bytes of a ping with at most 125 bytes (section 5.5.2). Raises ValueError, StateError."""

@@ -7,7 +7,7 @@ import typer
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.keys import LOG_LEVELS, RELOAD_MODES
-from lihil_cli.settings import Settings, resolve_settings
+from lihil_cli.settings import Rank, Settings, resolve_settings
 
 
 def run(  # noqa: PLR0913 - one argument per option
@@ -125,3 +125,10 @@ def _check(settings: Settings) -> None:
             hint="--no-reload, or --workers 1",
             code=ExitCode.USAGE,
         )
+    for name, setting in (("drain", settings.drain), ("hang_timeout", settings.hang_timeout)):
+        if settings.reload.value and setting.rank is Rank.FLAG:  # elsewhere it is meant for production
+            raise CliError(
+                f"{name} ({setting.source}) does nothing with reload ({settings.reload.source})",
+                hint="leave it out, or --no-reload",
+                code=ExitCode.USAGE,
+            )

@@ -3,7 +3,7 @@
 Nothing here reads a file: contents come in through a function that is handed in, time as an argument.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from os.path import basename, dirname, splitext
 from typing import Final, TypeAlias
 
@@ -19,6 +19,9 @@ FEW: Final = 3
 Read: TypeAlias = Callable[[str], bytes | None]
 """The content of a file; None when there is none."""
 
+_BESIDE: Final = (".swp", ".swo", ".swn", ".swx", ".bak", ".orig", ".tmp", "~")
+"""What editors put beside a file while it is open, or was saved: its name, and one of these."""
+
 _ABSENT: Final = -1  # which no hash is
 
 
@@ -31,7 +34,9 @@ def may_count(path: str) -> bool:
 def is_settings(path: str) -> bool:
     """Whether a file of this name holds what is read before any code runs."""
     name = basename(path)
-    return name == ".env" or name.startswith(".env.") or name == "pyproject.toml"
+    if name.startswith(".env."):
+        return not name.endswith(_BESIDE)
+    return name in {".env", "pyproject.toml"}
 
 
 class Burst:
@@ -92,6 +97,9 @@ class Ledger:
         self.inherited: set[str] = set()
         self.missing: set[str] = set()
         self._digests: dict[str, int] = {}
+        self._real: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}  # the same the other way round
+        self._overlooked: dict[str, float] = {}
         self._is_known = False  # until a worker has said what it imported, any code may be the app's
         self._is_broken = False
 
@@ -99,6 +107,8 @@ class Ledger:
         self, *, files: Collection[str], inherited: Collection[str], missing: Collection[str], whole: bool
     ) -> None:
         """Note what a worker has imported; `whole` when it has loaded all of the code, and not only a part."""
+        for path in self.files.difference(files, inherited, self.inherited) if whole else ():
+            self._digests.pop(path, None)  # its changes are not followed; when it is imported again, it is a new file
         self.missing = set(missing) if whole else self.missing | set(missing)
         self.files = set(files) if whole else self.files | set(files)
         self.inherited |= set(inherited)
@@ -126,9 +136,38 @@ class Ledger:
         name = basename(dirname(path)) if basename(path) == "__init__.py" else splitext(basename(path))[0]
         return name in self.missing
 
+    def locate(self, real: Mapping[str, str]) -> None:
+        """Note where files really lie: those that the code knows by way of a link."""
+        self._real, self._names = dict(real), {}
+        for path, place in real.items():
+            self._names.setdefault(place, []).append(path)
+
+    def concerned(self, path: str, at: float, *, is_folder: bool = False) -> list[str]:
+        """The files of the code that change when something happens to `path`, at this time; to a folder as a whole."""
+        found = self.below(path) if is_folder else []
+        found += [name for name in self._named(path) if (may_count(name) or self.holds(name)) and self.is_part(name)]
+        if not found and path.endswith(".py"):
+            self._overlooked[path] = at
+        return found
+
+    def _named(self, path: str) -> list[str]:
+        """What the code calls a file; where that really lies only if the code loads it from there too."""
+        names = self._names.get(path, [])
+        return names if names and not self.holds(path) else [path, *names]
+
+    def overlooked(self, since: float) -> list[str]:
+        """Files that changed since this time, when nobody knew yet that they belong to the code, as is known now."""
+        self._overlooked = {path: at for path, at in self._overlooked.items() if at >= since}  # it only ever grows
+        return sorted(name for path in self._overlooked for name in self._named(path) if self.is_part(name))
+
     def below(self, folder: str) -> list[str]:
         """The files of the code in a folder, which has come or gone as a whole."""
-        return sorted(path for path in self.files | self.inherited if path.startswith(f"{folder}/"))
+        inside = f"{folder}/"
+        return sorted(
+            path
+            for path in self.files | self.inherited
+            if path.startswith(inside) or self._real.get(path, "").startswith(inside)
+        )
 
     def judge(self, paths: Iterable[str], read: Read) -> Verdict | None:
         """What of these paths is to be loaded again; None when it is nothing."""

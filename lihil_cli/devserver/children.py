@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,11 +47,20 @@ class Child:
                 os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
 
+def reap_orphans(known: Collection[int]) -> None:
+    """Let those processes go that have ended and are nobody's any more; `known` are waited for by somebody."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if ended.si_pid in known:
+                return
+            os.waitpid(ended.si_pid, 0)
+
+
 def start_child(module: str) -> tuple[Child, socket.socket]:
     """Run `main(descriptor)` of a module of this room in a new process; returns it and our end of its link.
 
     Its search path is ours without the folder of the script that runs here: never the working folder, where a file of
-    the user's could stand in the way of an import.
+    the user's could stand in the way of an import. Raises OSError.
     """
     path = [entry for entry in (sys.path if sys.flags.safe_path else sys.path[1:]) if entry]
     path += [] if _HOME in path else [_HOME]
@@ -63,7 +73,11 @@ def start_child(module: str) -> tuple[Child, socket.socket]:
         )
         flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         command = [sys.executable, *flags, "-P", "-c", script]
-        pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=[signal.SIGINT])
+        try:
+            pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=[signal.SIGINT])
+        except OSError:
+            ours.close()
+            raise
     return Child(pid), ours
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lihil_cli.devfile import FOLDER, write_private
-from lihil_cli.devserver.events import Change, ShowFailure, ShowLoss
+from lihil_cli.devserver.events import Change, ShowFailure, ShowKilled, ShowLoss, ShowWait
 from lihil_cli.devserver.messages import Message
 from lihil_cli.devserver.mode import Choice
 from lihil_cli.serving.report import Place, Traces, say, show_banner
@@ -25,13 +25,19 @@ class Desk:
         self._has_keys = has_keys
         self._error: Message | None = None
         self._schema = ""
+        self._files: set[str] = set()
+        self._followed: list[str] = []
+
+    def name(self, app: str) -> None:
+        """Tell of this app from now on, because it is what is to be served."""
+        self._place = self._place.but(app=app)
 
     def show_served(
         self, generation: int, change: Change | None, now: float, routes: Sequence[tuple[str, str]], choice: Choice
     ) -> None:
         """New code is served: the banner for the first one, one line for every other."""
         self._forget_error()
-        self._traces.write(generation, self._relative(change.files) if change is not None else ())
+        self._traces.write(generation, self._relative(change.files) if change is not None else (), self._place.app)
         if generation == 1:
             show_banner(
                 self._place,
@@ -63,8 +69,19 @@ class Desk:
 
     def show_loss(self, shown: ShowLoss) -> None:
         """A worker that served has ended by itself."""
-        then = "starting another" if shown.is_replaced else "too often; waiting for a change to try again"
-        say(f"the worker ended {shown.how}; {then}")
+        then = "starting another" if shown.is_replaced else "waiting for a change to try again"
+        say(f"the worker ended {shown.how}; {'too often; ' if shown.is_too_often else ''}{then}")
+
+    def show_killed(self, shown: ShowKilled, *, is_in_debugger: bool) -> None:
+        """A worker was killed that did not do what it was told."""
+        why = "it stands in a debugger" if is_in_debugger else "something blocks its event loop"
+        say(f"the worker did not {shown.todo} in time{f': {why}' if shown.is_deaf else ''}; it was killed")
+
+    def show_wait(self, shown: ShowWait) -> None:
+        """Something takes long."""
+        subject = self._names(shown.change) if shown.change is not None and shown.change.files else "the app"
+        meanwhile = "nothing is served" if shown.serving is None else f"generation {shown.serving} serves"
+        say(f"{subject} {shown.what}; {meanwhile} meanwhile")
 
     def show_sockets(self, sockets: Sequence[Message]) -> None:
         """The open WebSockets, oldest first."""
@@ -76,10 +93,15 @@ class Desk:
         """What can be pressed."""
         say("r restart   w open WebSockets   q quit   ? this help")
 
-    def news(self, generation: int, files: Collection[str]) -> Message:
-        """What `/_lihil/dev` tells."""
-        followed = sorted(self._relative(list(files)))
-        return {"generation": generation, "app": self._place.app, "error": self._error, "files": followed}
+    def news(self, generation: int) -> Message:
+        """What `/_lihil/dev` tells, beside the files that are `followed`."""
+        return {"generation": generation, "app": self._place.app, "error": self._error}
+
+    def followed(self, files: Collection[str]) -> list[str]:
+        """The same files as seen from the project's root: the same list, as long as they are the same."""
+        if self._files != files:
+            self._files, self._followed = set(files), sorted(self._relative(list(files)))
+        return self._followed
 
     def write_schema(self, schema: str) -> None:
         """The routes as last loaded, for other commands; "" for an app that has none to tell."""
@@ -92,7 +114,8 @@ class Desk:
 
     def clear(self) -> None:
         """Take away what is true only while the server runs; the schema stays, as last loaded."""
-        self._forget_error()
+        if self._error is not None:  # another server of this project may have its own there
+            self._forget_error()
 
     def _forget_error(self) -> None:
         self._error = None

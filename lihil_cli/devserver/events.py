@@ -62,6 +62,18 @@ class Suspended(Record):
     worker: int
 
 
+class ShuttingDown(Record):
+    """The worker is done with its connections, and shuts its lifespan down: it has heard, and works at it."""
+
+    worker: int
+
+
+class Paused(Record):
+    """The worker stands in a debugger: a person takes their time."""
+
+    worker: int
+
+
 class Gone(Record):
     """The process has ended; `how` in words."""
 
@@ -92,7 +104,19 @@ class TimePassed(Record):
 
 
 Event: TypeAlias = (
-    Changed | Ready | Failed | Closed | Accepting | Suspended | Gone | Unfit | SpareOutdated | Stop | TimePassed
+    Changed
+    | Ready
+    | Failed
+    | Closed
+    | Accepting
+    | Suspended
+    | ShuttingDown
+    | Paused
+    | Gone
+    | Unfit
+    | SpareOutdated
+    | Stop
+    | TimePassed
 )
 
 # Actions
@@ -145,11 +169,34 @@ class ShowFailure(Record):
 
 
 class ShowLoss(Record):
-    """A worker that served has ended, `how` in words; `is_replaced` unless it did so too often."""
+    """A worker that served has ended, `how` in words; one that `is_too_often` is not replaced."""
 
     worker: int
     how: str
     is_replaced: bool
+    is_too_often: bool = False
+
+
+class ShowKilled(Record):
+    """A worker was killed, because it did not do in time what it had been told: `todo` in words.
+
+    `is_deaf` when it did not even begin with it.
+    """
+
+    worker: int
+    todo: str
+    is_deaf: bool
+
+
+class ShowWait(Record):
+    """Something takes long: `what` in words, about the files of `change` if there is one.
+
+    `serving` is the generation that is served meanwhile, None when there is none.
+    """
+
+    what: str
+    change: Change | None
+    serving: int | None
 
 
 class End(Record):
@@ -158,5 +205,5 @@ class End(Record):
     code: int
 
 
-Action: TypeAlias = Launch | Tell | Kill | ShowServed | ShowFailure | ShowLoss | End
+Action: TypeAlias = Launch | Tell | Kill | ShowServed | ShowFailure | ShowLoss | ShowKilled | ShowWait | End
 Actions: TypeAlias = list[Action]

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -48,14 +48,19 @@ _DESCRIBE_AFTER_S = 0.15
 
 
 class Prepared:
-    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them."""
+    """All that a worker needs and that can be there before the user's code: a zygote makes it once for all of them.
+
+    `failure` is why no worker can serve with it: a file that the settings name is gone, or wrong, since they were read.
+    """
 
     def __init__(self, plan: DevPlan) -> None:
         self.plan = plan
         self.record = ImportRecord(plan.target.root)
         self.watched = WatchedApp(_no_app, plan.target.root)
         self.dev = DevApp(self.watched, plan.target.root, plan.token)
-        apply_env_files([Path(file) for file in plan.env_files])
+        self.failure: CliError | None = None
+        with self._noting_failure():
+            apply_env_files([Path(file) for file in plan.env_files])
         self.config: Config = make_config(
             self.dev if plan.proxies is None else ForwardedApp(self.dev, parse_proxies(plan.proxies)),
             ws=WatchedWebSocket,
@@ -65,8 +70,16 @@ class Prepared:
             root_path=plan.root_path,
             ssl_context_factory=None if plan.certificate is None else context_factory(_certificate(*plan.certificate)),
         )
-        self.config.load()
+        with self._noting_failure():
+            self.config.load()
         self.record.settle()
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except CliError as error:
+            self.failure = error
 
 
 def _certificate(chain: str, key: str | None, password: str) -> Certificate:
@@ -82,7 +95,6 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
     try:
         _take_signals()
         lend_keyboard(link)
-        threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
         code = _Worker(prepared, link, listener).run(list(messages))
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -101,11 +113,15 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
     """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
 
 
-def _end_with_parent(link: Link) -> None:
-    """Without a supervisor nobody would ever end this process, which the loop may be too busy to notice."""
-    link.wait_for_end()
-    time.sleep(_ORPHAN_GRACE_S)
-    os._exit(ExitCode.FAILED)
+def end_with_supervisor(link: Link) -> None:
+    """Begin to watch: without a supervisor nobody would ever end this process, which may be too busy to notice."""
+
+    def watch() -> None:
+        link.wait_for_end()
+        time.sleep(_ORPHAN_GRACE_S)
+        os._exit(ExitCode.FAILED)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _leave(code: int) -> None:
@@ -132,6 +148,7 @@ class _Worker:
         self._watched = prepared.watched
         self._dev = prepared.dev
         self._config = prepared.config
+        self._failure = prepared.failure
         self._telling: asyncio.TimerHandle | None = None
 
     def run(self, messages: list[Message] | None) -> int:
@@ -140,6 +157,10 @@ class _Worker:
             messages = self._link.receive()
             if messages is None:
                 return ExitCode.OK
+        self._link.send({"loading": True})
+        if self._failure is not None:
+            self._fail(self._failure, None, at_start_up=False)
+            return ExitCode.FAILED
         app = self._load()
         if self._record.is_misled:  # whether it could be loaded or not
             self._link.send({"misled": True})
@@ -223,7 +244,7 @@ class _Worker:
                 await self._end(STOP, STOP_GRACE_S)
                 return True
             case "news":
-                self._dev.news = order["news"]
+                self._dev.news = {**self._dev.news, **order["news"]}
             case "sockets":
                 self._link.send({"sockets": self._open_sockets()})
         return False
@@ -234,6 +255,7 @@ class _Worker:
         try:
             await self._service.say_goodbye(close, grace_s=grace_s)
         finally:  # the app tidies up, whatever its clients do
+            self._link.send({"now": "shutting down"})
             await self._service.stop()
         if self._watched.failure:
             self._link.send({"note": self._watched.failure})

@@ -32,7 +32,7 @@ class Inotify:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = self._call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
-        self._folders: dict[int, str] = {}
+        self._folders: dict[int, list[str]] = {}  # one may have several names: by links, or mounted twice
         self._numbers: dict[str, int] = {}
 
     def _call(self, name: str, *arguments: object) -> int:
@@ -54,15 +54,19 @@ class Inotify:
             if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
                 return
             raise
-        self._folders[number] = folder
         self._numbers[folder] = number
+        names = self._folders.setdefault(number, [])
+        if folder not in names:
+            names.append(folder)
 
     def forget(self, folder: str) -> None:
         """Watch a folder, and all below it, no longer."""
         for known in [known for known in self._numbers if known == folder or known.startswith(f"{folder}/")]:
             number = self._numbers.pop(known)
-            self._folders.pop(number, None)
-            self._libc.inotify_rm_watch(self._descriptor, number)
+            self._folders[number].remove(known)
+            if not self._folders[number]:
+                del self._folders[number]
+                self._libc.inotify_rm_watch(self._descriptor, number)
 
     def __contains__(self, folder: str) -> bool:
         return folder in self._numbers
@@ -81,22 +85,22 @@ class Inotify:
             if mask & _OVERFLOW:
                 on_overflow()
             elif mask & _IGNORED:
-                self._numbers.pop(self._folders.pop(number, ""), None)
-            elif number in self._folders:
-                seen = self._seen(number, mask, os.fsdecode(name))
-                if seen is not None:
-                    yield seen
-
-    def _seen(self, number: int, mask: int, name: str) -> Seen | None:
-        is_folder = bool(mask & _IS_FOLDER)
-        path = f"{self._folders[number]}/{name}"
-        if mask & _CREATE and not is_folder and not os.path.islink(path):
-            return None  # its end of writing will be told; a link has none
-        return Seen(path, is_folder, is_gone=bool(mask & (_MOVED_FROM | _DELETE)))
+                for folder in self._folders.pop(number, []):
+                    del self._numbers[folder]
+            else:
+                paths = [f"{folder}/{os.fsdecode(name)}" for folder in self._folders.get(number, [])]
+                yield from (seen for path in paths if (seen := _seen(path, mask)) is not None)
 
     def close(self) -> None:
         """Watch nothing any more."""
         os.close(self._descriptor)
+
+
+def _seen(path: str, mask: int) -> Seen | None:
+    is_folder = bool(mask & _IS_FOLDER)
+    if mask & _CREATE and not is_folder and not os.path.islink(path):
+        return None  # its end of writing will be told; a link has none
+    return Seen(path, is_folder, is_gone=bool(mask & (_MOVED_FROM | _DELETE)))
 
 
 _LIMITS = {

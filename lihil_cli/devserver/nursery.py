@@ -6,7 +6,7 @@ import socket
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from lihil_cli.devserver.children import Child, drop_head_start, start_child, take_zygote
+from lihil_cli.devserver.children import Child, drop_head_start, reap_orphans, start_child, take_zygote
 from lihil_cli.devserver.memory import NOTHING, Memory, find_named, forget_memory, read_memory, write_memory
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Mode
@@ -30,6 +30,7 @@ class Nursery:
         self._files: Collection[str] = ()
         self._listener = listener
         self._zygote: Child | None = None
+        self._left: list[Child] = []  # zygotes before it, until they have ended
         self._processes: dict[int, Child] = {}
         self._forked: set[int] = set()
         self._pids: dict[int, int] = {}
@@ -48,7 +49,7 @@ class Nursery:
             self.setting = ""
         if self.mode is not Mode.FORK:
             self._processes[worker], end = start_child("standby")
-            link = Link(end)
+            link = Link(end, never_waits=True)
             packages = [] if self.mode is Mode.COLD else list(self.packages)
             order = {"plan": self.plan.to_message(), "packages": packages, "setting": self.setting}
             link.send(order, [self._listener.fileno()])
@@ -59,7 +60,7 @@ class Nursery:
         with theirs:
             self._forked.add(worker)
             self._tell_zygote({"fork": worker}, [theirs.fileno()])
-        return Link(ours)
+        return Link(ours, never_waits=True)
 
     def change_mode(self, mode: Mode) -> None:
         """Start workers in another way from now on."""
@@ -132,9 +133,13 @@ class Nursery:
 
     def reap(self) -> list[Message]:
         """Workers that have ended, of those that are processes of their own."""
+        self._left = [zygote for zygote in self._left if zygote.poll() is None]
         if self._zygote is not None:
             self._zygote.poll()
         ended = {worker: process.poll() for worker, process in self._processes.items()}
+        if os.getpid() == 1:  # of a container, which inherits what its zygotes have left behind
+            known = [*self._left, *filter(None, [self._zygote]), *self._processes.values()]
+            reap_orphans({child.pid for child in known})
         return [{"ended": worker, "how": how_it_ended(code)} for worker, code in ended.items() if code is not None]
 
     def has_reaper(self, worker: int) -> bool:
@@ -160,8 +165,10 @@ class Nursery:
 
     def _start_zygote(self) -> None:
         self._leave_zygote()
+        if self._zygote is not None:
+            self._left.append(self._zygote)
         self._zygote, end = take_zygote()
-        self.zygote_link = Link(end)
+        self.zygote_link = Link(end, never_waits=True)
         self._tell_zygote({"plan": self.plan.to_message()}, [self._listener.fileno()])
 
     def _leave_zygote(self) -> None:

@@ -14,7 +14,8 @@ from lihil_cli.settings import Rank, Settings
 class DevPlan(Record):
     """How to serve one app while it is being written; plain values, so that every process can be sent it.
 
-    `token` opens `/_lihil/`, `argv` is the command line's, `certificate` the files of chain and key and the password.
+    `token` opens `/_lihil/`, `argv` is the command line's, `certificate` the files of chain and key and the password,
+    `start_timeout_s` what a start may take if that was asked for: by default it may stand in a debugger.
     """
 
     target: Target
@@ -27,6 +28,7 @@ class DevPlan(Record):
     env_files: tuple[str, ...] = ()
     root_path: str = ""
     access_log: bool = True
+    start_timeout_s: float | None = None
 
     def to_message(self) -> Message:
         """As plain values for a process that has inherited nothing."""
@@ -68,10 +70,12 @@ def plan_for(settings: Settings, token: str) -> DevPlan:
         env_files=tuple(map(str, settings.env_file.value)),
         root_path=settings.root_path.value,
         access_log=settings.access_log.value,
+        start_timeout_s=None if settings.start_timeout.rank is Rank.DEFAULT else settings.start_timeout.value,
     )
 
 
 def _has_rare_settings(settings: Settings) -> bool:
     """Whether something is set that may be wrong in itself, or without something else."""
-    rare = (settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.forwarded_allow_ips)
+    tls = (settings.tls_cert, settings.tls_key, settings.tls_key_password)
+    rare = (*tls, settings.forwarded_allow_ips, settings.uds_mode)
     return any(setting.rank is not Rank.DEFAULT for setting in rare)

@@ -7,7 +7,7 @@ import socket
 import sys
 from types import FrameType
 
-from lihil_cli.devserver.generation import Prepared, live, warm_up
+from lihil_cli.devserver.generation import Prepared, end_with_supervisor, live, warm_up
 from lihil_cli.devserver.messages import Link
 from lihil_cli.devserver.plan import read_plan
 
@@ -17,6 +17,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, _ignore)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(socket.socket(fileno=descriptor))
+    end_with_supervisor(link)
     first = link.receive()
     if not first:
         return

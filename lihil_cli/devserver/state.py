@@ -21,18 +21,22 @@ ends one process may end every one of them.
     SERVING      load      -       -        -                   -         -           -           replace: STARTING
     LOADING      reload    again   close    report: SERVING (a) -         -           -           STARTING
     CLOSING      later     -       -        reopen: REOPENING   open      -           -           open
-    OPENING      later     -       -        reopen, or report   -         SERVING     -           forget it
+    OPENING      later (b) -       -        reopen, or report   -         SERVING     -           forget it
     SUSPENDING   later     -       -        -                   -         -           load        load: STARTING
     RETRYING     reload    again   open     reopen: REOPENING   -         -           -           STARTING
-    REOPENING    later     -       -        -                   -         SERVING     -           report: BROKEN
+    REOPENING    later (b) -       -        -                   -         SERVING     -           report: BROKEN
     (a) or suspend: SUSPENDING, when what failed was something that only one of them can have
+    (b) and soon: with newer code there, a worker is not waited for that opens its door to older code
 
 What is not in the table is late news of something decided otherwise meanwhile, and changes nothing. "later" means: once
 the switch is over. STOP ends every situation: whoever is left is asked to leave, then made to.
+
+No worker is trusted to answer, for a handler that blocks the event loop keeps it from it. Where nobody serves until an
+old one has answered, its time is limited: then it is killed, and what follows is what follows from its end. Code may
+take its time to load, unless the user has set a limit; what takes long is told.
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Any, Final
 
 from lihil_cli.devserver.events import (
@@ -46,12 +50,14 @@ from lihil_cli.devserver.events import (
     Failed,
     Failure,
     Gone,
-    Kill,
     Launch,
+    Paused,
     Ready,
     ShowFailure,
     ShowLoss,
     ShowServed,
+    ShowWait,
+    ShuttingDown,
     SpareOutdated,
     Stop,
     Suspended,
@@ -60,45 +66,43 @@ from lihil_cli.devserver.events import (
     Unfit,
     Word,
 )
+from lihil_cli.devserver.farewell import DRAIN_S, STOP_S, Farewells
+from lihil_cli.devserver.situation import TODO, WAITS, Signal, Situation
 
 HOLD_S: Final = 0.1
 """An error is shown this long after the save at the earliest: a file may have been seen half written."""
-DRAIN_S: Final = 3.5
-"""What a worker that was let go may take, its lifespan's shutdown included, until it is killed."""
-STOP_S: Final = 3.0
-"""The same when the whole server stops."""
+CLOSE_S: Final = 0.5
+"""A worker that has been told to close its door has done so by then, or it does not hear."""
+SUSPEND_HEED_S: Final = 1.2
+"""The same for one that is to give up its lifespan, until it shuts that down: it lets its requests finish before."""
+HURRY_S: Final = 1.0
+"""What is left to a worker that opens its door to older code, once there is newer."""
+SLOW_S: Final = 2.5
+"""What takes longer than this is told."""
 PATIENCE_S: Final = 5.0
 """A worker that served for less than this before it died counts as one more crash of the same code."""
 MAX_CRASHES: Final = 5
 
 
-class Situation(Enum):
-    """Where the server stands; the table above says what follows from what."""
-
-    BROKEN = auto()
-    STARTING = auto()
-    SERVING = auto()
-    LOADING = auto()
-    CLOSING = auto()
-    OPENING = auto()
-    SUSPENDING = auto()
-    RETRYING = auto()
-    REOPENING = auto()
-    STOPPING = auto()
-    ENDED = auto()
-
-
 class Machine:
-    """The state of one dev server. `step` takes an event and the time in seconds, and returns what is to be done."""
+    """The state of one dev server. `step` takes an event and the time in seconds, and returns what is to be done.
 
-    def __init__(self, *, keeps_spare: bool) -> None:
+    `start_timeout_s` is how long code may take to load and to be served, None for as long as it likes: it may
+    stand in a debugger.
+    """
+
+    def __init__(self, *, keeps_spare: bool, start_timeout_s: float | None = None) -> None:
         self.situation = Situation.BROKEN
         self.generation = 0
         self.old: int | None = None
         self.next: int | None = None
         self.spare: int | None = None
-        self.leaving: dict[int, float | None] = {}  # until when; None once it is killed
+        self.leaving = Farewells()
         self._keeps_spare = keeps_spare
+        self._start_timeout_s = start_timeout_s
+        self._limit: float | None = None  # until when the worker that is to act next may take
+        self._slow_at: float | None = None
+        self._overdue: Failure | None = None  # why `next` was killed
         self._last = 0
         self._is_second = False  # whether `next` stands in for one that was unfit
         self._change: Change | None = None  # what `next` loads, or what could not be served
@@ -116,14 +120,14 @@ class Machine:
     @property
     def deadline(self) -> float | None:
         """When `TimePassed` is due, if nothing else happens before."""
-        times = [until for until in self.leaving.values() if until is not None]
-        if self._held is not None:
-            times.append(self._held[0])
-        return min(times, default=None)
+        held = self._held[0] if self._held is not None else None
+        times = (self.leaving.deadline, held, self._limit, self._slow_at)
+        return min((at for at in times if at is not None), default=None)
 
     def step(self, event: Any, now: float) -> Actions:
         """Take one event; every decision is made here."""
-        if self.situation is Situation.ENDED:
+        is_late = not isinstance(event, Gone) and self.leaving.is_killed(getattr(event, "worker", None))
+        if is_late or self.situation is Situation.ENDED:
             return []
         match event:
             case Stop(code):
@@ -134,10 +138,17 @@ class Machine:
                 return self._pass_time(now)
             case SpareOutdated(keeps_spare):
                 return self._renew_spare(keeps_spare=keeps_spare)
+            case ShuttingDown(worker):
+                return self._grant_shutdown(worker, now)
+            case Paused(worker):
+                return self._grant_pause(worker)
         act = TABLE.get((self.situation, self._signal(event)))
-        return act(self, event, now) if act is not None else []
+        actions = act(self, event, now) if act is not None else []
+        if isinstance(event, Gone):
+            self.leaving.strike(event.worker)
+        return actions
 
-    def _signal(self, event: Event) -> "Signal | None":
+    def _signal(self, event: Event) -> Signal | None:
         """What the event means to the table; None when it comes from a worker that has no part in it."""
         match event:
             case Changed():
@@ -160,41 +171,47 @@ class Machine:
 
     def _load(self, event: Any, now: float) -> Actions:
         self._crashes = 0
-        return self._begin(_joined(self._change, event.change))
+        return self._begin(_joined(self._change, event.change), now)
 
     def _reload(self, event: Any, now: float) -> Actions:
         """Newer code than the one that is being loaded: that one is not waited for."""
-        return [*self._kill(self.next), *self._begin(_joined(self._change, event.change))]
+        return [*self.leaving.kill(self.next), *self._begin(_joined(self._change, event.change), now)]
 
     def _postpone(self, event: Any, now: float) -> Actions:
         self._later = _joined(self._later, event.change)
         return []
 
-    def _begin(self, change: Change | None) -> Actions:
+    def _postpone_briefly(self, event: Any, now: float) -> Actions:
+        self._limit = min(now + HURRY_S, self._limit or now + HURRY_S)
+        return self._postpone(event, now)
+
+    def _begin(self, change: Change | None, now: float) -> Actions:
         """Let the spare, or a new process, load the code."""
-        self._held = None
+        self._held = self._overdue = None
         self._is_second = False
         self._change = change
         is_fresh = change is not None and change.fresh
         actions: Actions = []
         if is_fresh and self.spare is not None:
-            actions += self._kill(self.spare)
+            actions += self.leaving.kill(self.spare)
             self.spare = None
         if self.spare is None:
             self.spare = self._number()
             actions.append(Launch(self.spare, fresh=is_fresh))
         self.next, self.spare = self.spare, None
-        self.situation = {
+        following = {
             Situation.SERVING: Situation.LOADING,
             Situation.LOADING: Situation.LOADING,
             Situation.SUSPENDING: Situation.RETRYING,
             Situation.RETRYING: Situation.RETRYING,
-        }.get(self.situation, Situation.STARTING)
+        }
+        self._wait(following.get(self.situation, Situation.STARTING), now)
         return [*actions, Tell(self.next, Word.LOAD)]
 
     def _begin_again(self, event: Any, now: float) -> Actions:
         """The same code once more, in a process that inherits nothing."""
-        actions = self._kill(self.next)
+        actions = self.leaving.kill(self.next)
+        self._wait(self.situation, now)
         self._is_second = True
         self.next = self._number()
         return [*actions, Launch(self.next, fresh=True), Tell(self.next, Word.LOAD)]
@@ -202,55 +219,56 @@ class Machine:
     # READY and CLOSED
 
     def _close_old(self, event: Any, now: float) -> Actions:
-        self.situation = Situation.CLOSING
+        self._move(Situation.CLOSING, now + CLOSE_S)
         return _tell(self.old, Word.CLOSE)
 
     def _open_next(self, event: Any, now: float) -> Actions:
         if isinstance(event, Gone):
             self.old = None
-        self.situation = Situation.OPENING
+        self._wait(Situation.OPENING, now)
         return _tell(self.next, Word.OPEN)
 
     # ACCEPTING
 
     def _serve_next(self, event: Any, now: float) -> Actions:
         change, self._change, self._held = self._change, None, None
-        actions: Actions = self._let_go(self.old, Word.DRAIN, now + DRAIN_S)
+        actions: Actions = self.leaving.let_go(self.old, Word.DRAIN, now + DRAIN_S)
         self.old, self.next = self.next, None
         self.generation += 1
         self._served_at = now
-        return [*actions, ShowServed(self.generation, change), *self._settle()]
+        return [*actions, ShowServed(self.generation, change), *self._settle(now)]
 
     def _serve_old(self, event: Any, now: float) -> Actions:
         self._served_at = now
-        return self._settle()
+        self.leaving.return_to_life(event.worker)
+        return self._settle(now)
 
-    def _settle(self) -> Actions:
+    def _settle(self, now: float) -> Actions:
         """The switch is over, this way or that."""
-        self.situation = Situation.SERVING
+        self._move(Situation.SERVING)
         if self._later is not None:
             later, self._later = self._later, None
-            return self._begin(_joined(self._change, later))
+            return self._begin(_joined(self._change, later), now)
         return self._keep_spare()
 
     # FAILED
 
     def _fail_alone(self, event: Any, now: float) -> Actions:
         """Nobody serves, and the code cannot be served either."""
-        self.situation = Situation.BROKEN
+        self._move(Situation.BROKEN)
         self._hold(event, now)
         actions = self._leave_failed(event)
         if self._later is not None:
             later, self._later = self._later, None
-            return [*actions, *self._begin(_joined(self._change, later))]
+            return [*actions, *self._begin(_joined(self._change, later), now)]
         return [*actions, *self._keep_spare()]
 
     def _fail(self, event: Any, now: float) -> Actions:
         actions = self._leave_failed(event)
         if isinstance(event, Failed) and event.failure.is_exclusive:
-            self.situation = Situation.SUSPENDING
+            self._move(Situation.SUSPENDING, now + SUSPEND_HEED_S)
             return [*actions, *_tell(self.old, Word.SUSPEND)]
-        self.situation = Situation.SERVING
+        self._move(Situation.SERVING)
         self._hold(event, now)
         return [*actions, *self._keep_spare()]
 
@@ -259,15 +277,16 @@ class Machine:
         if self.old is None:
             return self._fail_alone(event, now)
         self._hold(event, now)
-        self.situation = Situation.REOPENING
+        self._wait(Situation.REOPENING, now)
         return [*self._leave_failed(event), *_tell(self.old, Word.OPEN)]
 
     def _leave_failed(self, event: Event) -> Actions:
         failed, self.next = self.next, None
-        return self._kill(failed) if isinstance(event, Failed) else []
+        return self.leaving.kill(failed) if isinstance(event, Failed) else []
 
     def _hold(self, event: Event, now: float) -> None:
-        failure = event.failure if isinstance(event, Failed) else _sudden_end(event)
+        failure = event.failure if isinstance(event, Failed) else self._overdue or _sudden_end(event)
+        self._overdue = None
         saved = self._change.at if self._change is not None else now
         self._held = (max(saved + HOLD_S, now) if self.generation else now, failure)
 
@@ -276,9 +295,9 @@ class Machine:
     def _load_again(self, event: Any, now: float) -> Actions:
         if isinstance(event, Gone):
             self.old = None
-            self.situation = Situation.STARTING
+            self._move(Situation.STARTING)
         later, self._later = self._later, None
-        return self._begin(self._change if later is None else _joined(self._change, later))
+        return self._begin(self._change if later is None else _joined(self._change, later), now)
 
     def _replace(self, event: Any, now: float) -> Actions:
         """A worker that served has died; the same code once more, unless it dies of that again and again."""
@@ -286,15 +305,15 @@ class Machine:
         self._crashes = self._crashes + 1 if now - self._served_at < PATIENCE_S else 1
         later, self._later = self._later, None
         may_try = self._crashes < MAX_CRASHES or later is not None
-        loss = ShowLoss(event.worker, event.how, is_replaced=may_try)
-        self.situation = Situation.BROKEN
+        loss = ShowLoss(event.worker, event.how, is_replaced=may_try, is_too_often=not may_try)
+        self._move(Situation.BROKEN)
         change = self._change if later is None else _joined(self._change, later)
-        return [loss, *(self._begin(change) if may_try else [])]
+        return [loss, *(self._begin(change, now) if may_try else [])]
 
     def _go_on_alone(self, event: Any, now: float) -> Actions:
         """The old one died while the next one loads."""
         self.old = None
-        self.situation = Situation.STARTING
+        self.situation = Situation.STARTING  # in the time that it has
         return [ShowLoss(event.worker, event.how, is_replaced=True)]
 
     def _forget_old(self, event: Any, now: float) -> Actions:
@@ -304,17 +323,59 @@ class Machine:
     def _lose_both(self, event: Any, now: float) -> Actions:
         """The old one could not take its lifespan up again."""
         self.old = None
-        self.situation = Situation.BROKEN
+        self._move(Situation.BROKEN)
         later, self._later = self._later, None
-        return self._begin(_joined(self._change, later)) if later is not None else self._keep_spare()
+        loss = ShowLoss(event.worker, event.how, is_replaced=later is not None)
+        return [loss, *(self._begin(_joined(self._change, later), now) if later is not None else self._keep_spare())]
+
+    # Time
+
+    def _move(self, situation: Situation, limit: float | None = None) -> None:
+        self.situation, self._limit, self._slow_at = situation, limit, None
+
+    def _wait(self, situation: Situation, now: float) -> None:
+        """For the user's code, which may take its time, unless there is newer."""
+        spans = (self._start_timeout_s, HURRY_S if self._later is not None else None)
+        self._move(situation, min((now + span for span in spans if span is not None), default=None))
+        self._slow_at = now + SLOW_S
+
+    def _grant_shutdown(self, worker: int, now: float) -> Actions:
+        """It has heard: from now on it is the user's code that takes its time."""
+        self.leaving.hear_shutdown(worker)
+        if self.situation is Situation.SUSPENDING and worker == self.old:
+            self._limit = now + DRAIN_S - SUSPEND_HEED_S
+        return []
+
+    def _grant_pause(self, worker: int) -> Actions:
+        """No limit is meant for a person who looks at what happens in there."""
+        if worker == self.next and self.situation in {Situation.STARTING, Situation.LOADING, Situation.RETRYING}:
+            self._limit = self._slow_at = None
+        return []
+
+    def _lose_patience(self) -> Actions:
+        """Whoever was to act next is killed; what follows is what follows from its end."""
+        self._limit = None
+        todo = TODO.get(self.situation)
+        if todo is not None:
+            return self.leaving.kill_late(self.old, todo)
+        if self.situation is Situation.OPENING:
+            words = "the app was loaded, but something blocked its event loop; its worker was killed"
+        else:
+            words = f"the app did not start within {self._start_timeout_s:g} s (start_timeout); its worker was killed"
+        self._overdue = Failure(words, f"error: {words}")
+        return self.leaving.kill(self.next)
 
     # Whatever the situation
 
     def _pass_time(self, now: float) -> Actions:
-        actions: Actions = []
-        for worker, until in list(self.leaving.items()):
-            if until is not None and now >= until:
-                actions += self._kill(worker)
+        actions = self.leaving.pass_time(now)
+        if self._limit is not None and now >= self._limit:
+            actions += self._lose_patience()
+        if self._slow_at is not None and now >= self._slow_at:
+            self._slow_at = None
+            serving = self.generation if self.situation is Situation.LOADING else None
+            what = WAITS.get(self.situation)
+            actions.append(ShowWait(what or "is still loading", None if what else self._change, serving))
         if self._held is not None and now >= self._held[0]:
             failure, self._held = self._held[1], None
             actions.append(ShowFailure(failure, self._change, self.generation if self.old is not None else None))
@@ -326,7 +387,7 @@ class Machine:
             return []
         spare, self.spare = self.spare, None
         renews = spare is not None or self.situation in {Situation.SERVING, Situation.BROKEN}
-        return [*self._kill(spare), *(self._keep_spare() if renews else [])]
+        return [*self.leaving.kill(spare), *(self._keep_spare() if renews else [])]
 
     def _keep_spare(self) -> Actions:
         if not self._keeps_spare or self.spare is not None:
@@ -336,20 +397,20 @@ class Machine:
 
     def _stop(self, code: int, now: float) -> Actions:
         if self.situation is Situation.STOPPING:
-            return [action for worker in list(self.leaving) for action in self._kill(worker)]
+            return self.leaving.kill_all()
         is_opening = self.situation is Situation.OPENING
-        self.situation = Situation.STOPPING
+        self._move(Situation.STOPPING)
         self._code, self._held = code, None
-        actions = self._let_go(self.next, Word.STOP, now + STOP_S) if is_opening else self._kill(self.next)
-        actions += [*self._kill(self.spare), *self._let_go(self.old, Word.STOP, now + STOP_S)]
-        for worker, until in self.leaving.items():
-            if until is not None:
-                self.leaving[worker] = min(until, now + STOP_S)
+        actions = (
+            self.leaving.let_go(self.next, Word.STOP, now + STOP_S) if is_opening else self.leaving.kill(self.next)
+        )
+        actions += [*self.leaving.kill(self.spare), *self.leaving.let_go(self.old, Word.STOP, now + STOP_S)]
+        self.leaving.stop(now)
         self.old = self.next = self.spare = None
         return [*actions, *self._end_if_empty()]
 
     def _forget(self, worker: int) -> Actions:
-        self.leaving.pop(worker, None)
+        self.leaving.strike(worker)
         if worker == self.spare:
             self.spare = None  # not at once another: what ends spares may end every one of them
         return self._end_if_empty()
@@ -360,34 +421,9 @@ class Machine:
         self.situation = Situation.ENDED
         return [End(self._code)]
 
-    def _kill(self, worker: int | None) -> Actions:
-        if worker is None:
-            return []
-        self.leaving[worker] = None
-        return [Kill(worker)]
-
-    def _let_go(self, worker: int | None, word: Word, until: float) -> Actions:
-        if worker is None:
-            return []
-        self.leaving[worker] = until
-        return [Tell(worker, word)]
-
     def _number(self) -> int:
         self._last += 1
         return self._last
-
-
-class Signal(Enum):
-    """What events mean to the table."""
-
-    CHANGED = auto()
-    UNFIT = auto()
-    READY = auto()
-    FAILED = auto()
-    CLOSED = auto()
-    ACCEPTING = auto()
-    SUSPENDED = auto()
-    OLD_GONE = auto()
 
 
 TABLE: Final[dict[tuple[Situation, Signal | None], Callable[[Machine, Event, float], Actions]]] = {
@@ -407,7 +443,7 @@ TABLE: Final[dict[tuple[Situation, Signal | None], Callable[[Machine, Event, flo
     (Situation.CLOSING, Signal.FAILED): Machine._reopen,
     (Situation.CLOSING, Signal.CLOSED): Machine._open_next,
     (Situation.CLOSING, Signal.OLD_GONE): Machine._open_next,
-    (Situation.OPENING, Signal.CHANGED): Machine._postpone,
+    (Situation.OPENING, Signal.CHANGED): Machine._postpone_briefly,
     (Situation.OPENING, Signal.FAILED): Machine._reopen,
     (Situation.OPENING, Signal.ACCEPTING): Machine._serve_next,
     (Situation.OPENING, Signal.OLD_GONE): Machine._forget_old,
@@ -419,7 +455,7 @@ TABLE: Final[dict[tuple[Situation, Signal | None], Callable[[Machine, Event, flo
     (Situation.RETRYING, Signal.READY): Machine._open_next,
     (Situation.RETRYING, Signal.FAILED): Machine._reopen,
     (Situation.RETRYING, Signal.OLD_GONE): Machine._go_on_alone,
-    (Situation.REOPENING, Signal.CHANGED): Machine._postpone,
+    (Situation.REOPENING, Signal.CHANGED): Machine._postpone_briefly,
     (Situation.REOPENING, Signal.ACCEPTING): Machine._serve_old,
     (Situation.REOPENING, Signal.OLD_GONE): Machine._lose_both,
 }

@@ -3,7 +3,6 @@
 One thread, one selector. What is to be done is decided by `state.Machine` and `changes.Ledger`; here it is done.
 """
 
-import os
 import selectors
 import signal
 import socket
@@ -11,28 +10,31 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from types import FrameType
 from typing import Any, Final
 
 from lihil_cli.devserver import events
-from lihil_cli.devserver.changes import Burst, Ledger, may_count
+from lihil_cli.devserver.crew import Crew, Member, wait
 from lihil_cli.devserver.desk import Desk
+from lihil_cli.devserver.failure import shorten
+from lihil_cli.devserver.following import Following
 from lihil_cli.devserver.keys import Keys
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.mode import Choice, Mode, change_mode
 from lihil_cli.devserver.nursery import Nursery
 from lihil_cli.devserver.plan import DevPlan
-from lihil_cli.devserver.state import Machine, Situation
-from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources, read_file
+from lihil_cli.devserver.situation import Situation
+from lihil_cli.devserver.state import Machine
+from lihil_cli.devserver.watcher import Source, forget_bytecode, open_sources
 from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.serving.ending import SIGNALS, ignore_signal
 from lihil_cli.serving.report import say
 
 _STATES: Final[dict[str, Callable[[int], events.Event]]] = {
     "closed": events.Closed,
     "accepting": events.Accepting,
     "suspended": events.Suspended,
+    "shutting down": events.ShuttingDown,
 }
-_GRAIN_S = 0.02  # by how much a file's time may lie behind the clock
 
 
 def serve_following(
@@ -59,27 +61,6 @@ def serve_following(
         return ExitCode(supervisor.run())
 
 
-class _Known:
-    """A worker's link, and what is known of it."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.loaded_at = 0.0
-        self.routes: list[tuple[str, str]] | None = None
-        self.has_hung_up = False
-
-
-class _Bell:
-    """Signals, brought to the selector."""
-
-    def __init__(self, near: socket.socket) -> None:
-        self.near = near
-        self.rung: list[int] = []
-
-    def note(self, signum: int, frame: FrameType | None) -> None:
-        self.rung.append(signum)
-
-
 class _Supervisor:
     def __init__(
         self, nursery: Nursery, sources: list[Source], desk: Desk, choice: Choice, refresh: Callable[[], DevPlan]
@@ -89,16 +70,14 @@ class _Supervisor:
         self._desk = desk
         self._choice = choice
         self._refresh = refresh
-        self._root = str(nursery.plan.target.root)
-        self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD)
-        self._ledger = Ledger()
-        self._burst = Burst()
-        self._workers: dict[int, _Known] = {}
+        timeout = nursery.plan.start_timeout_s
+        self._machine = Machine(keeps_spare=choice.mode is not Mode.COLD, start_timeout_s=timeout)
+        self._following = Following(nursery.plan.target.root, sources)
         self._code: int | None = None
         self._selector = selectors.DefaultSelector()
+        self._workers = Crew(nursery, self._selector, self._hear)
         self._zygote_link: Link | None = None
-        near, self._far_bell = socket.socketpair()
-        self._bell = _Bell(near)
+        self._bell, self._far_bell = socket.socketpair()  # on which the interpreter writes the number of each signal
         self._before: dict[int, Any] = {}
         self._keys = Keys()
         self._borrowers: set[int] = set()  # workers whose debuggers have the keyboard
@@ -109,31 +88,32 @@ class _Supervisor:
     def run(self) -> int:
         """Until the machine says End; returns its exit code."""
         self._take_signals()
-        for env_file in self._nursery.plan.env_files:  # whatever its name is
-            self._ledger.inherited.add(env_file)
-            for source in self._sources:
-                source.follow(os.path.dirname(env_file))
-        self._selector.register(self._bell.near, selectors.EVENT_READ, self._hear_signals)
+        self._following.follow_settings(self._nursery.plan.env_files)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear_signals)
         for source in self._sources:
-            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._see(source))
+            self._selector.register(source, selectors.EVENT_READ, lambda source=source: self._following.see(source))
         if self._keys.take():
             self._selector.register(self._keys, selectors.EVENT_READ, self._hear_keys)
         self._watch_zygote()
         self._step(events.Changed(events.Change(at=time.monotonic())))
         while self._code is None:
-            for key, _ in self._selector.select(self._patience()):
+            for key in wait(self._selector, self._patience()):
                 key.data()
             self._pass_time()
         return self._code
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._machine.deadline, self._burst.deadline) if at is not None]
+        due = (self._machine.deadline, self._following.deadline, self._workers.deadline)
+        times = [at for at in due if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass_time(self) -> None:
         now = time.monotonic()
-        if self._burst.deadline is not None and now >= self._burst.deadline:
+        if self._following.deadline is not None and now >= self._following.deadline:
             self._judge(now)
+        for worker in self._workers.lost(now):
+            self._nursery.kill(worker)  # whatever it is without a link, it is nobody's
+            self._lose(worker, "")
         if self._machine.deadline is not None and now >= self._machine.deadline:
             self._step(events.TimePassed())
 
@@ -143,12 +123,12 @@ class _Supervisor:
 
     def _take_signals(self) -> None:
         self._far_bell.setblocking(False)
-        self._bell.near.setblocking(False)
+        self._bell.setblocking(False)
         signal.set_wakeup_fd(self._far_bell.fileno(), warn_on_full_buffer=False)
-        for name in ("SIGINT", "SIGTERM", "SIGCHLD", "SIGCONT"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                self._before[number] = signal.signal(number, self._bell.note)
+        told = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+        for number in (*told, signal.SIGINT, signal.SIGCHLD, signal.SIGCONT):
+            self._before.setdefault(number, signal.getsignal(number))
+            signal.signal(number, ignore_signal)
 
     def close(self) -> None:
         """Give back what was taken here: signals, keyboard, workers, files."""
@@ -157,11 +137,11 @@ class _Supervisor:
             signal.signal(number, handler)
         self._keys.give_back()
         self._borrowers.clear()
-        for worker in list(self._workers):
+        for worker in self._workers:
             self._nursery.kill(worker)
-            self._drop(worker)
+            self._workers.drop(worker)
         self._selector.close()
-        self._bell.near.close()
+        self._bell.close()
         self._far_bell.close()
         self._desk.clear()
 
@@ -176,6 +156,13 @@ class _Supervisor:
             case events.Kill(worker):
                 if worker in self._workers and not self._nursery.kill(worker):
                     self._lose(worker, "")
+            case events.End(code):
+                self._code = code
+            case _:
+                self._show(action)
+
+    def _show(self, action: events.Action) -> None:
+        match action:
             case events.ShowServed(generation, change):
                 self._show_served(generation, change)
             case events.ShowFailure():
@@ -183,14 +170,24 @@ class _Supervisor:
                 self._send_news()
             case events.ShowLoss():
                 self._desk.show_loss(action)
-            case events.End(code):
-                self._code = code
+            case events.ShowKilled():
+                self._desk.show_killed(action, is_in_debugger=action.worker in self._borrowers)
+            case events.ShowWait():
+                self._desk.show_wait(action)
 
     def _launch(self, worker: int, *, fresh: bool) -> None:
-        link = self._nursery.launch(worker, fresh=fresh)
+        if fresh and not self._read_settings(worker):
+            return
+        try:
+            link = self._nursery.launch(worker, fresh=fresh)
+        except OSError as error:  # the interpreter may be about to be installed anew
+            self._watch_zygote()
+            words = f"no process could be started to load the code: {error.filename or 'Python'}: {error.strerror}"
+            self._step(events.Failed(worker, events.Failure(words, f"error: {words}")))
+            self._step(events.Gone(worker, words))
+            return
         self._watch_zygote()
-        self._workers[worker] = _Known(link)
-        self._selector.register(link, selectors.EVENT_READ, lambda: self._hear(worker))
+        self._workers.add(worker, link)
 
     def _tell(self, worker: int, word: events.Word) -> None:
         known = self._workers.get(worker)
@@ -201,14 +198,15 @@ class _Supervisor:
             for path in self._machine.loading:
                 forget_bytecode(path)
             known.loaded_at = time.time()
+            known.app = str(self._nursery.plan.target)
             message["first"] = self._machine.generation == 0
         elif word is events.Word.OPEN:  # nobody is to ask it before it knows
-            generation = self._machine.generation + (worker == self._machine.next)
-            known.link.send({"word": "news", "news": self._desk.news(generation, self._ledger.files)})
+            self._desk.name(known.app)
+            self._tell_news(known, self._machine.generation + (worker == self._machine.next))
         known.link.send(message)
 
     def _show_served(self, generation: int, change: events.Change | None) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         routes = known.routes if known is not None else None
         self._desk.show_served(generation, change, time.monotonic(), routes or [], self._choice)
         self._send_news()
@@ -216,33 +214,33 @@ class _Supervisor:
             _give_back_memory()
 
     def _send_news(self) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         if known is not None:
-            known.link.send({"word": "news", "news": self._desk.news(self._machine.generation, self._ledger.files)})
+            self._tell_news(known, self._machine.generation)
+
+    def _tell_news(self, known: Member, generation: int) -> None:
+        news = self._desk.news(generation)
+        files = self._desk.followed(self._following.files)
+        if files is not known.told_files:  # they may be many
+            known.told_files = news["files"] = files
+        known.link.send({"word": "news", "news": news})
 
     # What workers say
 
     def _hear(self, worker: int) -> None:
-        known = self._workers.get(worker)
-        if known is None or known.has_hung_up:  # gone since the selector looked
-            return
-        messages = known.link.receive()
-        if messages is None:
-            self._selector.unregister(known.link)
-            known.has_hung_up = True
-            if not self._nursery.has_reaper(worker):
-                self._lose(worker, "")
-            return
-        for message in messages:
-            self._take(worker, known, message)
+        for message in self._workers.receive(worker, time.monotonic()):
+            known = self._workers.get(worker)
+            if known is not None:
+                known.has_begun = known.has_begun or "loading" in message
+                self._take(worker, known, message)
 
-    def _take(self, worker: int, known: _Known, message: Message) -> None:
+    def _take(self, worker: int, known: Member, message: Message) -> None:
         match message:
             case {"ready": ready}:
                 known.routes = ready["routes"]
                 self._step(events.Ready(worker))
             case {"failed": failed}:
-                self._learn_files(message["imports"], known, whole=False)
+                self._following.learn(message["imports"], known.loaded_at, whole=False)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
             case {"misled": _}:
@@ -253,7 +251,7 @@ class _Supervisor:
                 known.loaded_at = max(known.loaded_at, imports["since"])  # a handler may import, long after the rest
                 # While newer code waits to be mended, what the old one is made of is not the whole story.
                 is_newest = self._machine.situation is Situation.SERVING and not self._machine.loading
-                self._learn_files(imports, known, whole=is_newest)
+                self._following.learn(imports, known.loaded_at, whole=is_newest)
                 self._learn_packages(imports)
                 self._send_news()
             case {"schema": schema} if worker == self._machine.old:
@@ -265,19 +263,6 @@ class _Supervisor:
             case {"sockets": sockets}:
                 self._desk.show_sockets(sockets)
 
-    def _learn_files(self, imports: Message, known: _Known, *, whole: bool) -> None:
-        self._ledger.learn(
-            files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
-        )
-        for path in self._ledger.unread():
-            with suppress(OSError):
-                # What was saved after the worker began may be newer than what it has read.
-                if os.stat(path).st_ctime < known.loaded_at - _GRAIN_S:
-                    self._ledger.note(path, read_file(path))
-        for folder in {os.path.dirname(path) for path in imports["files"] + imports["inherited"]}:
-            for source in self._sources:
-                source.follow(folder)
-
     def _learn_packages(self, imports: Message) -> None:
         packages, setting = imports["packages"], imports["setting"]
         choice = None if self._choice.is_forced else change_mode(self._nursery.mode, modules=packages)
@@ -287,7 +272,7 @@ class _Supervisor:
         if imports["waiting"] and self._nursery.mode is not Mode.COLD and setting != self._told_setting:
             self._told_setting = setting
             say(f"note: the app sets {self._desk.shorten(setting)}; what it imports behind that is not loaded ahead")
-        if self._nursery.learn(packages, setting, self._ledger.files) and self._nursery.mode is Mode.STANDBY:
+        if self._nursery.learn(packages, setting, self._following.files) and self._nursery.mode is Mode.STANDBY:
             self._step(events.SpareOutdated(keeps_spare=True))
 
     def _change_mode(self, choice: Choice) -> None:
@@ -297,20 +282,12 @@ class _Supervisor:
         self._step(events.SpareOutdated(keeps_spare=choice.mode is not Mode.COLD))
 
     def _lose(self, worker: int, how: str) -> None:
-        has_begun = self._nursery.has_begun(worker)
-        self._drop(worker)
-        if not has_begun:
+        if worker not in self._workers:
+            return  # it hung up, and was not waited for
+        self._regain_keys(worker)
+        if not self._workers.drop(worker):
             self._step(events.Unfit(worker))
         self._step(events.Gone(worker, how or "without a word"))
-
-    def _drop(self, worker: int) -> None:
-        known = self._workers.pop(worker, None)
-        self._nursery.forget(worker)
-        self._regain_keys(worker)
-        if known is not None:
-            with suppress(KeyError, ValueError):
-                self._selector.unregister(known.link)
-            known.link.close()
 
     # The zygote and processes
 
@@ -337,36 +314,27 @@ class _Supervisor:
                     if choice is not None:
                         self._change_mode(choice)
         self._watch_zygote()
-        for worker in [worker for worker, known in self._workers.items() if known.has_hung_up]:
-            if not self._nursery.has_reaper(worker):
-                self._lose(worker, "")
 
     def _hear_last(self, worker: int) -> None:
         """Its end may be told before its last words are read: why it failed, above all."""
-        while worker in self._workers and not self._workers[worker].has_hung_up:
-            ready, _, _ = select_now(self._workers[worker].link)
-            if not ready:
-                return
+        while self._workers.may_say_more(worker):
             self._hear(worker)
 
     # Signals and keys
 
     def _hear_signals(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell.near.recv(4096)
-        rung, self._bell.rung[:] = list(self._bell.rung), []
-        for signum in rung:
-            if signum == signal.SIGINT:
+        for number in self._bell.recv(4096):
+            if number == signal.SIGINT:
                 self._step(events.Stop(ExitCode.OK))
-            elif signum == signal.SIGTERM:
-                self._step(events.Stop(ExitCode.TERMINATED))
-            elif signum == getattr(signal, "SIGCONT", None):
+            elif number == signal.SIGCONT:
                 if not self._borrowers:
                     self._take_keys()
-            else:
+            elif number == signal.SIGCHLD:
                 for message in self._nursery.reap():
                     self._hear_last(message["ended"])
                     self._lose(message["ended"], message["how"])
+            elif number in SIGNALS:
+                self._step(events.Stop(ExitCode.TERMINATED))
 
     def _take_keys(self) -> None:
         """After a pause the keyboard may be ours again, or not any more."""
@@ -377,6 +345,7 @@ class _Supervisor:
 
     def _lend_keys(self, worker: int) -> None:
         """To a debugger in a worker, until it lets go or the worker ends."""
+        self._step(events.Paused(worker))
         with suppress(KeyError, ValueError):
             if not self._borrowers:
                 self._selector.unregister(self._keys)
@@ -405,7 +374,7 @@ class _Supervisor:
                 self._desk.show_keys()
 
     def _ask_for_sockets(self) -> None:
-        known = self._workers.get(self._machine.old or 0)
+        known = self._workers.get(self._machine.old)
         if known is None:
             self._desk.show_sockets([])
         else:
@@ -413,32 +382,23 @@ class _Supervisor:
 
     # Files
 
-    def _see(self, source: Source) -> None:
-        now = time.monotonic()
-        for seen in source.changes():
-            paths = self._ledger.below(seen.path) if seen.is_folder else [seen.path]
-            for path in paths:
-                if (may_count(path) or self._ledger.holds(path)) and self._ledger.is_part(path):
-                    self._burst.add(path, now, is_gone=seen.is_gone)
-
     def _judge(self, now: float) -> None:
-        if now < self._burst.began + 1.9 and os.path.exists(f"{self._root}/.git/index.lock"):
-            self._burst.lock(now)
-            return
-        began = self._burst.began
-        verdict = self._ledger.judge(self._burst.take(), read_file)
-        if verdict is None:
-            return
-        if verdict.is_fresh and not self._read_settings():
-            return
-        self._step(events.Changed(events.Change(verdict.files, began, verdict.is_fresh)))
+        change = self._following.judge(now)
+        if change is not None:
+            self._step(events.Changed(change))
 
-    def _read_settings(self) -> bool:
+    def _read_settings(self, worker: int) -> bool:
+        """For a worker that is to inherit nothing; False when they are wrong, with which it has failed."""
         try:
             self._nursery.plan = self._refresh()
         except CliError as error:
-            say(error.text)
+            cause = error.__cause__
+            absent = [str(cause.filename)] if isinstance(cause, FileNotFoundError) and cause.filename else []
+            self._following.follow_settings([*self._nursery.plan.env_files, *absent])
+            self._step(events.Failed(worker, events.Failure(error.message.partition("\n")[0], shorten(error.text))))
+            self._step(events.Gone(worker, ""))
             return False
+        self._following.follow_settings(self._nursery.plan.env_files)
         return True
 
 
@@ -448,13 +408,6 @@ def _give_back_memory() -> None:
 
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def select_now(link: Link) -> tuple[list[Any], list[Any], list[Any]]:
-    """Whether something can be read from a link without waiting."""
-    import select
-
-    return select.select([link], [], [], 0)
 
 
 def loaded_modules() -> list[str]:

@@ -12,10 +12,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lihil_cli.devserver.inotify import Inotify, Seen
 from lihil_cli.devserver.mounts import polled_folders
+from lihil_cli.serving.report import say
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
 
 _SKIPPED = {"node_modules", "__pycache__", "site-packages", "__pypackages__"}
 _STEP_MS, _POLL_MS = 10, 300
@@ -26,7 +30,7 @@ class Source(Protocol):
 
     def fileno(self) -> int: ...
     def changes(self) -> Iterator[Seen]: ...
-    def follow(self, folder: str) -> None: ...
+    def follow(self, folder: str) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -44,7 +48,7 @@ def open_sources(root: Path, *, platform: str = sys.platform) -> list[Source]:
     with suppress(OSError):
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
         polled = polled_folders(mounts, top)
-        sources: list[Source] = [Notified(polled, polls=True)] if polled else []
+        sources: list[Source] = [Notified(polled, polls=True, is_alone=top in polled)] if polled else []
         return sources if top in polled else [Watched(top, skipped=polled), *sources]
     return [Watched(top, skipped=())]
 
@@ -56,20 +60,37 @@ class Watched:
         self._top = top
         self._skipped = set(skipped)
         self._inotify = Inotify()
+        self._is_set_up = False
+        self._has_complained = False
         try:
             for _ in self._walk(top):
                 pass
         except OSError:
             self._inotify.close()
             raise
+        self._is_set_up = True
 
     def fileno(self) -> int:
         return self._inotify.fileno()
 
-    def follow(self, folder: str) -> None:
-        """Watch a folder too that lies elsewhere, or is skipped otherwise."""
-        if folder not in self._inotify:
+    def follow(self, folder: str) -> bool:
+        """Watch a folder too that lies elsewhere, or is skipped otherwise; whether it was not watched before."""
+        return folder not in self._inotify and self._add(folder)
+
+    def _add(self, folder: str) -> bool:
+        """Watch a folder; where that cannot be done, while the server runs, it is said once and the rest goes on."""
+        try:
             self._inotify.add(folder)
+        except OSError as error:
+            if not self._is_set_up:
+                raise
+            if not self._has_complained:
+                self._has_complained = True
+                where = os.path.relpath(folder, self._top)
+                why = f"{error.strerror}; a change there comes with the next one elsewhere"
+                say(f"note: {where} cannot be watched, and may not be the only one: {why}")
+            return False
+        return True
 
     def changes(self) -> Iterator[Seen]:
         overflown: list[bool] = []
@@ -87,7 +108,7 @@ class Watched:
         """Watch a folder and those below it; every file that is there already."""
         if folder in self._skipped or (folder != self._top and is_skipped(folder)):
             return
-        self._inotify.add(folder)  # before it is listed, so that nothing is missed in between
+        self._add(folder)  # before it is listed, so that nothing is missed in between
         below = []
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
@@ -103,25 +124,42 @@ class Watched:
 
 
 class Notified:
-    """By watchfiles, in a thread: where there is no inotify, or, with `polls`, where it stays silent."""
+    """By watchfiles, in threads: where there is no inotify, or, with `polls`, where it stays silent.
 
-    def __init__(self, folders: Sequence[str], *, polls: bool) -> None:
-        from watchfiles._rust_notify import RustNotify
+    `is_alone` when no other source follows what lies outside of these folders.
+    """
 
-        self._notify = RustNotify(list(folders), False, polls, _POLL_MS, True, True)
+    def __init__(self, folders: Sequence[str], *, polls: bool, is_alone: bool = True) -> None:
+        self._polls = polls
+        self._is_alone = is_alone
         self._bell, self._far_bell = socket.socketpair()
         self._seen: list[Seen] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._tops = tuple(folders)
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
+        self._followed: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._watch(list(folders), recursive=True)
+
+    def _watch(self, folders: list[str], *, recursive: bool) -> None:
+        from watchfiles._rust_notify import RustNotify
+
+        notify = RustNotify(folders, False, self._polls, _POLL_MS, recursive, True)
+        self._threads.append(threading.Thread(target=self._listen, args=(notify,), daemon=True))
+        self._threads[-1].start()
 
     def fileno(self) -> int:
         return self._bell.fileno()
 
-    def follow(self, folder: str) -> None:
-        """watchfiles watches everything below its folders, and nothing elsewhere."""
+    def follow(self, folder: str) -> bool:
+        """Watch a folder too that lies elsewhere, or is skipped otherwise; whether it was not watched before."""
+        if self._is_wanted(f"{folder}/any") or not self._is_alone or not os.path.isdir(folder):
+            return False
+        self._followed.add(folder)
+        if self._top_of(folder) is None:
+            with suppress(OSError, RuntimeError):  # it has gone by now, or there are too many
+                self._watch([folder], recursive=False)
+        return True
 
     def changes(self) -> Iterator[Seen]:
         self._bell.recv(4096)
@@ -129,10 +167,11 @@ class Notified:
             seen, self._seen = self._seen, []
         yield from seen
 
-    def _listen(self) -> None:
+    def _listen(self, notify: "RustNotify") -> None:
         while True:
-            found = self._notify.watch(_STEP_MS, _STEP_MS, 500, self._stopped)
+            found = notify.watch(_STEP_MS, _STEP_MS, 500, self._stopped)
             if found == "stop" or found == "signal":
+                notify.close()
                 return
             if found == "timeout":
                 continue
@@ -143,15 +182,22 @@ class Notified:
                 self._far_bell.send(b"!")
 
     def _is_wanted(self, path: str) -> bool:
-        """Whether no folder between ours and the file is skipped."""
-        top = next((top for top in self._tops if path.startswith(top)), "")
+        """Whether it lies in a folder that is followed, or below ours with none between that is skipped."""
+        if os.path.dirname(path) in self._followed:
+            return True
+        top = self._top_of(path)
+        if top is None:
+            return False
         parts = path[len(top) :].strip(os.sep).split(os.sep)[:-1]
         return not any(part.startswith(".") or part in _SKIPPED for part in parts)
 
+    def _top_of(self, path: str) -> str | None:
+        return next((top for top in self._tops if f"{path}/".startswith(f"{top}/")), None)
+
     def close(self) -> None:
         self._stopped.set()
-        self._thread.join()
-        self._notify.close()
+        for thread in self._threads:
+            thread.join()
         self._bell.close()
         self._far_bell.close()
 

@@ -5,6 +5,7 @@ that starts a thread when it is imported is therefore reported, and the supervis
 """
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -18,7 +19,7 @@ import warnings
 from collections import deque
 from types import FrameType
 
-from lihil_cli.devserver.generation import Prepared, live, warm_up
+from lihil_cli.devserver.generation import Prepared, end_with_supervisor, live, warm_up
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import read_plan
 
@@ -31,6 +32,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, _ignore)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(socket.socket(fileno=descriptor))
+    _end_with(link)
     warm_up()
     first = link.receive()
     if not first:
@@ -43,11 +45,27 @@ def main(descriptor: int) -> None:
     while (child := zygote.wait()) is None:
         pass
     if isinstance(child, Link):
+        end_with_supervisor(child)
         live(prepared, child, listener)
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:
     """Ctrl-C reaches the supervisor as well, which decides."""
+
+
+def _end_with(link: Link) -> None:
+    """Leave as soon as the supervisor has ended, also in the middle of an import, which may take its time.
+
+    Where no thread may watch, the kernel tells of news on a socket by a signal, see socket(7), O_ASYNC.
+    """
+
+    def leave(signum: int, frame: FrameType | None) -> None:
+        if link.wait_for_end(0):
+            os._exit(0)
+
+    signal.signal(signal.SIGIO, leave)
+    fcntl.fcntl(link, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(link, fcntl.F_SETFL, fcntl.fcntl(link, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 class _Zygote:
@@ -118,6 +136,7 @@ class _Zygote:
         """In the child: keep nothing of the zygote's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
         self._selector.close()
         self._bell.close()
         self._far_bell.close()

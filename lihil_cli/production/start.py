@@ -6,7 +6,7 @@ from pathlib import Path
 from lihil_cli.errors import ExitCode
 from lihil_cli.loader import find_target
 from lihil_cli.production.events import Limits
-from lihil_cli.production.rereading import reread
+from lihil_cli.rereading import reread
 from lihil_cli.serving.ending import Orders, heed_signals
 from lihil_cli.serving.opening import open_address
 from lihil_cli.settings import Settings, resolve_settings

@@ -75,9 +75,12 @@ class Traces:
             token=os.urandom(32).hex(),
         )
 
-    def write(self, generation: int = 1, changed: Sequence[str] = ()) -> None:
-        """Put the record in place, under the given generation, with the files whose change made it."""
-        self._record = self._record.but(generation=generation, changed=tuple(changed))
+    def write(self, generation: int = 1, changed: Sequence[str] = (), app: str = "") -> None:
+        """Put the record in place, under the given generation, with the files whose change made it.
+
+        `app` is what is served, if it is not what it was.
+        """
+        self._record = self._record.but(generation=generation, changed=tuple(changed), app=app or self._record.app)
         try:
             write_dev_file(self._root, self._record)
         except OSError as error:

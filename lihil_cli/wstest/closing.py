@@ -5,9 +5,13 @@ from typing import Final, Literal
 from lihil_cli.record import Record
 from lihil_cli.wstest.protocol import may_be_sent, meaning_of
 
-__all__ = ["NORMAL", "Closed", "may_be_sent", "meaning_of"]
+__all__ = ["CLEAN", "LOST", "NORMAL", "Closed", "may_be_sent", "meaning_of"]
 
 NORMAL: Final = 1000
+LOST: Final = 1006
+
+CLEAN: Final = frozenset({NORMAL, 1001, 1005})
+"""A server's close with one of these is a good end; 1005 stands for a frame without a code (section 7.1.5)."""
 
 
 class Closed(Record):

@@ -1,13 +1,16 @@
 """The shell around the session of a pipe: carries out what it decides, and tells it what happens."""
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
 
+from lihil_cli.devfile import find_dev_file
 from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.events import (
     Action,
     Close,
+    Connect,
     Event,
     Given,
     InputEnded,
@@ -22,9 +25,11 @@ from lihil_cli.wstest.events import (
     Received,
     Send,
     Tick,
+    Unreached,
 )
 from lihil_cli.wstest.interrupts import Interrupts
 from lihil_cli.wstest.network.connecting import (
+    CannotConnectError,
     Connection,
     ConnectionEndedError,
     Frame,
@@ -33,6 +38,7 @@ from lihil_cli.wstest.network.connecting import (
     Response,
     open_connection,
 )
+from lihil_cli.wstest.network.target import Target, running_target
 from lihil_cli.wstest.pipe import PipeReader, RecordSplitter, Replay, Source
 from lihil_cli.wstest.reporting import Reporter
 from lihil_cli.wstest.session import Session, State
@@ -42,29 +48,36 @@ from lihil_cli.wstest.tasks import Tasks
 from lihil_cli.wstest.terminal import Screen, Streams
 from lihil_cli.wstest.words import frame_line, open_line
 
+T = TypeVar("T")
+
 _CRASHES = frozenset({1006, 1011})
 
 
 class Conversation:
-    """The life of one connection."""
+    """The life of one connection, or of several in a row where it is opened again.
 
-    def __init__(self, settings: Settings, streams: Streams, screen: Screen) -> None:
+    `began_at` is when the whole call began, on the loop's clock.
+    """
+
+    def __init__(self, settings: Settings, streams: Streams, screen: Screen, began_at: float) -> None:
         self._settings = settings
         self._streams = streams
         self._screen = screen
         self._loop = asyncio.get_running_loop()
-        self._session = Session(settings.options, self._loop.time())
+        self._session = Session(settings.options, began_at)
         self._reporter = Reporter(screen, settings.piping.form, streams, on_broken=self._break_output)
         self._interrupts = Interrupts(self._note_interrupt)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._outbox: asyncio.Queue[Send | Ping | Close] = asyncio.Queue()
         self._tasks = Tasks(self._ended)
-        self._alarm = Alarm(self._tick)
+        self._alarm = Alarm(self._tasks.callback(self._tick))
         self._wants_more = False
         self._connection: Connection | None = None
         piping = settings.piping
         self._splitter = RecordSplitter(by_nul=piping.framing == "nul", keeps_cr=piping.is_binary)
         self._source: Source | None = None
+        self._has_begun_input = False
+        self._again = asyncio.Event()
 
     async def tell_refusal(self, error: RefusedError) -> None:
         """Say everything about a refused handshake on standard error."""
@@ -87,33 +100,59 @@ class Conversation:
     async def hold(self) -> int:
         """The whole conversation. Raises CannotConnectError and RefusedError."""
         with self._interrupts.caught():
-            connection = await self._connect()
-            if connection is None:
-                return await self._ended
-            try:
-                self._talk(connection)
-                return await self._ended
-            finally:
-                await self._tear_down(connection)
+            if self._settings.handshake.tls.insecure and self._settings.target.is_secure:
+                self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
+            while not self._ended.done():
+                await self._hold_connection()
+                await self._first_of(self._again.wait())
+                self._again.clear()
+            return await self._ended
 
     # From connecting to the end
 
+    async def _hold_connection(self) -> None:
+        """One connection, from its handshake to its end, or the attempt to open it."""
+        connection = await self._connect()
+        if connection is None:
+            return
+        try:
+            await self._first_of(self._talk(connection))
+        finally:
+            await self._tear_down(connection)
+
     async def _connect(self) -> Connection | None:
-        """The open connection; None when the conversation has ended before there was one."""
-        settings = self._settings
-        if settings.handshake.tls.insecure and settings.target.is_secure:
-            self._screen.print_note("WARNING: --insecure: anybody may be answering, the certificate is not checked")
-        opening = self._loop.create_task(open_connection(settings.target, settings.handshake, self._screen.print_note))
+        """The open connection; None when the conversation has ended before there was one, or there is to be another."""
+        opening = open_connection(self._target(), self._settings.handshake, self._screen.print_note)
         self._alarm.set(self._session.wake_at)
-        waited: set[asyncio.Future[Any]] = {opening, self._ended}
+        try:
+            return await self._first_of(opening)
+        except CannotConnectError as error:
+            self._feed(Unreached(str(error), is_absent=error.is_absent, is_near=self._settings.target.is_local))
+            if self._session.state is not State.WAITING:
+                raise
+            return None
+
+    def _target(self) -> Target:
+        """Where to connect: a dev server that was started anew may listen elsewhere."""
+        target, place = self._settings.target, self._settings.place
+        if not self._settings.options.reconnects or not (target.running or (place is not None and place.is_awaited)):
+            return target
+        server = find_dev_file(self._settings.folder)
+        return target if server is None else running_target(server, target.path)
+
+    async def _first_of(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` comes to, or None when the conversation ends before it has."""
+        working = self._loop.create_task(work)
+        waited: set[asyncio.Future[Any]] = {working, self._ended}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not self._ended.done():
-            return opening.result()
-        opening.cancel()
-        await asyncio.wait({opening})
+            return working.result()
+        working.cancel()
+        await asyncio.wait({working})
         return None
 
-    def _talk(self, connection: Connection) -> None:
+    async def _talk(self, connection: Connection) -> None:
+        """Until the connection has ended."""
         self._connection = connection
         if self._settings.piping.frames:
             connection.on_frame = self._show_frame
@@ -121,21 +160,29 @@ class Conversation:
         self._reporter.publish(lambda output, _: output.opened(connect_s, url, connection.subprotocol, connect_s))
         if self._settings.is_verbose:
             self._screen.print_note(open_line(connection, connect_s))
-        self._tasks.start(self._receive(connection))
+        receiving = self._tasks.start(self._receive(connection))
+        unsent = tuple(action for action in self._left_in_outbox() if not isinstance(action, Close))
         self._tasks.start(self._send(connection))
-        self._feed(Opened())
-        self._begin_input()
+        self._feed(Opened(unsent))
+        if not self._has_begun_input:
+            self._has_begun_input = True
+            self._begin_input()
+        await asyncio.wait({receiving})
+
+    def _left_in_outbox(self) -> Iterator[Send | Ping | Close]:
+        while not self._outbox.empty():
+            yield self._outbox.get_nowait()
 
     def _begin_input(self) -> None:
         piping = self._settings.piping
         if piping.replay is not None:
-            self._source = Replay(piping.replay, self._take_replayed)
+            self._source = Replay(piping.replay, self._tasks.callback(self._take_replayed))
         elif self._settings.options.listen:
             return
         elif self._streams.stdin is None:
             self._feed(InputEnded())
         else:
-            self._source = PipeReader(self._streams.stdin, self._take_chunk)
+            self._source = PipeReader(self._streams.stdin, self._tasks.callback(self._take_chunk))
 
     def _show_frame(self, frame: Frame) -> None:
         self._screen.print_note(frame_line(frame))
@@ -193,11 +240,13 @@ class Conversation:
         else:
             self._feed(InputEnded())
 
-    def _take_replayed(self, step: Step | ValueError | None) -> None:
+    def _take_replayed(self, step: Step | Exception | None) -> None:
         if step is None:
             self._feed(InputEnded())
         elif isinstance(step, ValueError):
             self._feed(InputFailed(f"--replay: {step}"))
+        elif isinstance(step, Exception):
+            raise step
         else:
             self._feed(Given(step))
             self._want_more()
@@ -207,7 +256,7 @@ class Conversation:
         self._ask_for_more()
 
     def _note_interrupt(self) -> None:
-        self._loop.call_soon_threadsafe(self._interrupt)
+        self._loop.call_soon_threadsafe(self._tasks.callback(self._interrupt))
 
     def _interrupt(self) -> None:
         self._interrupts.settle()
@@ -237,6 +286,8 @@ class Conversation:
                 self._reporter.show(payload, number)
             case Note(text):
                 self._screen.print_note(text)
+            case Connect():
+                self._again.set()
             case _:
                 self._reporter.flush()
                 if not self._ended.done():

@@ -10,7 +10,17 @@ from lihil_cli.wstest.steps import Step
 
 
 class Opened(Record):
-    """The handshake is done."""
+    """The handshake is done. `unsent` is what the connection before was to be given, and was not."""
+
+    unsent: "tuple[Send | Ping, ...]" = ()
+
+
+class Unreached(Record):
+    """No connection, as `why` says; `is_absent` when nothing listens there, `is_near` when that is on this machine."""
+
+    why: str
+    is_absent: bool = False
+    is_near: bool = False
 
 
 class Given(Record):
@@ -58,7 +68,17 @@ class Tick(Record):
 
 
 Event: TypeAlias = (
-    Opened | Given | InputEnded | InputFailed | Received | Ponged | Closed | Interrupted | OutputBroken | Tick
+    Opened
+    | Unreached
+    | Given
+    | InputEnded
+    | InputFailed
+    | Received
+    | Ponged
+    | Closed
+    | Interrupted
+    | OutputBroken
+    | Tick
 )
 
 
@@ -97,10 +117,14 @@ class Note(Record):
     text: str
 
 
+class Connect(Record):
+    """Open the connection once more."""
+
+
 class Exit(Record):
     """The conversation is over, and what is left of the connection is dropped; always the last action."""
 
     code: int
 
 
-Action: TypeAlias = Send | Ping | Close | Print | Note | Exit
+Action: TypeAlias = Send | Ping | Close | Print | Note | Connect | Exit

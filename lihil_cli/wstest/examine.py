@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from lihil_cli.console import escape_terminal
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.app import run_briefly
+from lihil_cli.wstest.app import limited, run_briefly
 from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.network.connecting import open_connection
 from lihil_cli.wstest.network.handshake import CannotConnectError, RefusedError, Response
@@ -12,11 +12,10 @@ from lihil_cli.wstest.network.target import Target
 from lihil_cli.wstest.opening import load_schema, open_place, unreachable
 from lihil_cli.wstest.place.locate import Located
 from lihil_cli.wstest.place.schema import Route, Schema
+from lihil_cli.wstest.redact import HIDDEN, is_secret_header, redact
 from lihil_cli.wstest.refusal import body_lines
 from lihil_cli.wstest.settings import Settings
 from lihil_cli.wstest.terminal import Screen, Streams
-
-_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 
 
 def list_routes(place: Located, streams: Streams) -> int:
@@ -53,14 +52,15 @@ def show_handshake(settings: Settings, streams: Streams) -> int:
     screen = Screen(streams, is_quiet=settings.is_quiet)
 
     async def work() -> int:
-        place = settings.place
-        if place is None:
-            return await _shake(settings.target, settings, screen)
-        headers = settings.handshake.headers
-        async with open_place(
-            place, headers, is_forced=settings.is_forced, is_verbose=settings.is_verbose, tell=screen.print_note
-        ) as target:
-            return await _shake(target, settings, screen)
+        async with limited(settings.options.timeout_s):
+            place = settings.place
+            if place is None:
+                return await _shake(settings.target, settings, screen)
+            headers = settings.handshake.headers
+            async with open_place(
+                place, headers, is_forced=settings.is_forced, is_verbose=settings.is_verbose, tell=screen.print_note
+            ) as target:
+                return await _shake(target, settings, screen)
 
     return run_briefly(work, is_quiet=settings.is_quiet)
 
@@ -99,7 +99,7 @@ def _lines(request: bytes, answer: Response, *, is_whole: bool) -> list[str]:
 
 def _without_secret(line: str) -> str:
     name, colon, _ = line.partition(":")
-    return f"{name}: ***" if colon and name[2:].lower() in _SECRETS else line
+    return f"{name}: {HIDDEN}" if colon and is_secret_header(name[2:]) else redact(line)
 
 
 def _print(screen: Screen, lines: list[str]) -> None:

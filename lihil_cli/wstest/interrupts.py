@@ -18,6 +18,20 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM raises Terminated, as a Ctrl-C raises KeyboardInterrupt, so that what was begun is ended and told."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 class Interrupts:
     """Catches signals. `on_interrupt` is called in the signal handler; whoever then acts on it calls `settle`."""
 

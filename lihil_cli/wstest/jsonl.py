@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lihil_cli.console import UNSAFE
-from lihil_cli.wstest.closing import Closed
+from lihil_cli.wstest.closing import LOST, Closed
 from lihil_cli.wstest.network.handshake import Refusal
 
-_LOST = 1006
 _PIECE = 3 * 2**18  # characters or bytes; a multiple of 3, so that pieces of base64 fit together
 
 
@@ -40,7 +39,7 @@ def pong_event(t: float, rtt_s: float) -> bytes:
 
 def close_event(t: float, closed: Closed) -> bytes:
     """The connection is over; it ended cleanly when both sides said so (RFC 6455, section 7.1.4)."""
-    clean = closed.code != _LOST and closed.by != "nobody"
+    clean = closed.code != LOST and closed.by != "nobody"
     return encode(t, "close", code=closed.code, reason=closed.reason, by=closed.by, clean=clean)
 
 

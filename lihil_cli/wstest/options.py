@@ -183,7 +183,7 @@ Expects: TypeAlias = Annotated[
         "--expect",
         group=_STOPPING,
         metavar="PATTERN",
-        text="Fail with 1 unless such a message comes; repeatable, in order.",
+        text="Fail with 1 unless such a message, or close CODE, comes; repeatable, in order.",
     ),
 ]
 Timeout: TypeAlias = Annotated[

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from lihil_cli.record import Record
+from lihil_cli.wstest.closing import Closed
 
 # `lihil_cli.wstest.patterns` is loaded where it is needed: that takes a tenth of a whole start, and most conversations
 # expect nothing.
@@ -18,23 +19,22 @@ class Pattern(Record):
     shown: str
     tree: Any
 
-    def matches(self, payload: str | bytes) -> bool:
-        """Whether a message is as expected."""
+    def matches(self, message: str | bytes | Closed) -> bool:
+        """Whether a message, or the end of a connection, is as expected."""
         from lihil_cli.wstest.patterns.match import Match, match
 
-        if isinstance(match(self.tree, payload), Match):
+        if isinstance(match(self.tree, message), Match):
             return True
-        text = _text_of(payload) if isinstance(payload, bytes) else None
+        text = _text_of(message) if isinstance(message, bytes) else None
         return text is not None and isinstance(match(self.tree, text), Match)
 
 
 def parse_pattern(written: str) -> Pattern:
     """A pattern as docs/ws-scripts.md describes it. Raises ValueError that says what is wrong, and where."""
-    from lihil_cli.wstest.patterns.match import SourceError
-    from lihil_cli.wstest.patterns.match import parse_pattern as parse_tree
+    from lihil_cli.wstest.patterns.match import SourceError, parse_alone
 
     try:
-        return Pattern(written, parse_tree(written, is_subset=True))
+        return Pattern(written, parse_alone(written, is_subset=True))
     except SourceError as error:
         raise ValueError(f"{written!r} is no pattern: {error}") from None
 

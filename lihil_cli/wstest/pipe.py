@@ -5,6 +5,7 @@ Neither is read faster than the steps can be done.
 
 import asyncio
 import os
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -60,9 +61,9 @@ class Source(Protocol):
 
 
 class Replay:
-    """A record's steps, a few at a time; `deliver` gets each of them, and None at the end. It may raise ValueError."""
+    """A record's steps, one at a time; `deliver` gets each of them, and None at the end, or why there is no more."""
 
-    def __init__(self, steps: Iterator[Step], deliver: Callable[[Step | ValueError | None], None]) -> None:
+    def __init__(self, steps: Iterator[Step], deliver: Callable[[Step | Exception | None], None]) -> None:
         self._steps = steps
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
@@ -73,10 +74,10 @@ class Replay:
         self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        step: Step | ValueError | None
+        step: Step | Exception | None
         try:
             step = next(self._steps, None)
-        except ValueError as error:
+        except Exception as error:
             step = error
         self._deliver(step)
 
@@ -109,6 +110,10 @@ class PipeReader:
 
     def _read_chunk(self) -> bytes:
         try:
-            return os.read(self._descriptor, _CHUNK_BYTES)
-        except OSError:
+            while True:
+                with suppress(BlockingIOError):
+                    return os.read(self._descriptor, _CHUNK_BYTES)
+                # Whoever shares the descriptor has made it one that does not wait, as ssh and node do.
+                select.select([self._descriptor], [], [])
+        except (OSError, ValueError):  # ValueError: a number that select cannot take
             return b""  # the terminal has gone, or the descriptor was closed: the end either way

@@ -19,8 +19,13 @@ def fill_headers(headers: Headers, folder: Path, environ: Mapping[str, str] = os
     """
     if not any("${" in value for _, value in headers):
         return headers
-    values = {**_read_file(folder), **environ}
+    values = environment(folder, environ)
     return tuple(parse_header(f"{name}: {_fill(name, value, values)}") for name, value in headers)
+
+
+def environment(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables of this process, and those of `.env` that it has not. Raises CliError (USAGE) for a broken file."""
+    return {**_read_file(folder), **environ}
 
 
 def _fill(name: str, text: str, values: Mapping[str, str]) -> str:

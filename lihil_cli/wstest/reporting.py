@@ -31,7 +31,7 @@ class Reporter:
             self._outputs.append(Onlooker(screen.write, streams))
         else:
             self._outputs.append(PayloadOutput(screen.write, form.payloads))
-        self._record = None if form.record is None else _open_record(form.record)
+        self._record = None if form.record is None else open_record(form.record)
         if self._record is not None:
             self._outputs.append(EventOutput(self._record.write))
 
@@ -76,7 +76,8 @@ class Reporter:
                 self._record.close()
 
 
-def _open_record(path: Path) -> IO[bytes]:
+def open_record(path: Path) -> IO[bytes]:
+    """The file of --record. Raises CliError (USAGE) where it cannot be written."""
     try:
         return path.open("wb")
     except OSError as error:

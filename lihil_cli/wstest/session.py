@@ -1,8 +1,10 @@
 """One conversation with a server, from the handshake to the exit code. Decides everything, does nothing.
 
     CONNECTING --Opened--> OPEN --our close, Ctrl-C, limits--> CLOSING --Closed, deadline--> ENDED
-         |                  |                                                                 ^
-         +---Ctrl-C, time---+----------------------------Closed-------------------------------+
+       | ^  |               |                                                                 ^
+       | |  +--Ctrl-C, time-+----------------------------Closed-------------------------------+
+       v |                  v
+      WAITING <-------Closed, and the server may come back
 
 The shell calls `Session.handle(event, now)` and carries out the actions in order; it also feeds a Tick when
 `wake_at` has come. Times are seconds on one clock that never goes back, and only ever arrive as arguments.
@@ -15,10 +17,11 @@ from typing import ClassVar
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest import steps
-from lihil_cli.wstest.closing import NORMAL, Closed, meaning_of
+from lihil_cli.wstest.closing import CLEAN, LOST, NORMAL, Closed, meaning_of
 from lihil_cli.wstest.events import (
     Action,
     Close,
+    Connect,
     Event,
     Exit,
     Given,
@@ -34,8 +37,10 @@ from lihil_cli.wstest.events import (
     Received,
     Send,
     Tick,
+    Unreached,
 )
 from lihil_cli.wstest.pattern import Pattern
+from lihil_cli.wstest.returning import Returns
 from lihil_cli.wstest.settings import Options
 
 CLOSE_WAIT_S = 1.0
@@ -47,7 +52,6 @@ LINGER_S = 1.0
 """How long to wait for more messages once the input has ended."""
 LINGER_FOR_EXPECTED_S = 5.0
 
-_CLEAN = frozenset({1000, 1001})
 _TOO_BIG = 1009
 _KEPT_MESSAGES = 1000  # for an expectation that is read after the message has come
 _KEPT_BYTES = 2**20
@@ -58,6 +62,7 @@ class State(Enum):
     """Where the conversation is."""
 
     CONNECTING = auto()
+    WAITING = auto()
     OPEN = auto()
     CLOSING = auto()
     ENDED = auto()
@@ -70,6 +75,7 @@ class Session:
         self.options = options
         self.state = State.CONNECTING
         self._received = 0
+        self._has_enough = False  # messages: no more are shown, nor do they count
         self._held: list[Event] = []
         self._input_ended = False
         self._interrupted = False
@@ -86,6 +92,8 @@ class Session:
         self._kept: deque[str | bytes] = deque()
         self._kept_bytes = 0
         self._met = 0  # of options.expects
+        self._has_left = False  # because the input said so
+        self._returns = Returns()
 
     @property
     def wants_input(self) -> bool:
@@ -101,7 +109,10 @@ class Session:
             return self._close_by
         if self.state is State.CONNECTING:
             return self._timeout_at
-        times = [self._timeout_at, self._blocked_until, self._linger_until]
+        expected_by = None if self._awaited is None else self._blocked_until
+        is_waiting = self.state is State.WAITING
+        more = [self._returns.retry_at, expected_by] if is_waiting else [self._blocked_until, self._linger_until]
+        times = [self._timeout_at, *more]
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -122,9 +133,17 @@ class Session:
 
     @property
     def _missing(self) -> Pattern | None:
-        """The first expectation that has not been met."""
+        """The first expectation of the command line that has not been met."""
         expects = self.options.expects
         return expects[self._met] if self._met < len(expects) else None
+
+    def _unmet_steps(self) -> list[Pattern]:
+        """What the input still expects when no more messages come."""
+        waiting = [*filter(None, [self._awaited]), *self._steps]
+        expected = [step.pattern for step in waiting if isinstance(step, steps.Expect)]
+        while expected and self._has_come(expected[0]):
+            del expected[0]
+        return expected
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event in and give the actions it leads to; an event that means nothing now leads to none."""
@@ -136,10 +155,13 @@ class Session:
     def _open(self, event: Opened, now: float) -> list[Action]:
         self.state = State.OPEN
         self._linger_from = now
-        actions: list[Action] = [Send(message) for message in self.options.messages]
-        self._input_ended = self.options.listen
-        for held in self._held:
-            actions += self.handle(held, now)
+        told = self._returns.open(now)
+        actions: list[Action] = [Note(told)] if told else []
+        actions += [*map(Send, self.options.messages), *event.unsent]
+        self._input_ended = self._input_ended or self.options.listen
+        held, self._held = self._held, []
+        for one in held:
+            actions += self.handle(one, now)
         return actions
 
     def _hold(self, event: Event, now: float) -> list[Action]:
@@ -147,12 +169,40 @@ class Session:
         return []
 
     def _give_up(self, event: Interrupted, now: float) -> list[Action]:
-        return self._end(ExitCode.INTERRUPTED, "interrupted before the connection was open")
+        when = "while the server was away" if self._returns.has_been_open else "before the connection was open"
+        return self._end(ExitCode.INTERRUPTED, f"interrupted {when}")
 
     def _expire_connecting(self, event: Tick, now: float) -> list[Action]:
         if self._timeout_at is None or now < self._timeout_at:
             return []
         return self._end(ExitCode.TIMEOUT, self._timeout_text())
+
+    def _miss(self, event: Unreached, now: float) -> list[Action]:
+        """No connection, which is the end for whoever opens it, unless it is WAITING for another attempt."""
+        if not self.options.reconnects:
+            return []
+        if not self._returns.miss(now, is_absent=event.is_absent, is_near=event.is_near):
+            return []
+        self.state = State.WAITING
+        return [Note(f"{event.why}; retrying, Ctrl-C stops")] if self._returns.is_news() else []
+
+    # WAITING
+
+    def _break_output_waiting(self, event: OutputBroken, now: float) -> list[Action]:
+        self._break_output_late(event, now)
+        return self._end(ExitCode.BROKEN_PIPE, "")
+
+    def _expire_waiting(self, event: Tick, now: float) -> list[Action]:
+        expired = self._expire_connecting(event, now)
+        if expired:
+            return expired
+        if self._awaited is not None and self._blocked_until is not None and now >= self._blocked_until:
+            self._fail_awaited(self._awaited)
+            return self._end(ExitCode.FAILED, "")
+        if now < self._returns.retry_at:
+            return []
+        self.state = State.CONNECTING
+        return [Connect()]
 
     # OPEN
 
@@ -171,6 +221,7 @@ class Session:
                 case steps.Measure(payload):
                     actions.append(Ping(payload))
                 case steps.Leave(code, reason):
+                    self._has_left = True
                     actions += self._start_close(now, code, reason)
                 case steps.Sleep(seconds):
                     self._blocked_until = now + seconds
@@ -181,13 +232,18 @@ class Session:
 
     def _await(self, expected: steps.Expect, now: float) -> None:
         """Wait for a message, unless it has come since the last one that was waited for."""
+        if not self._has_come(expected.pattern):
+            self._awaited = expected
+            self._blocked_until = now + expected.within_s
+
+    def _has_come(self, pattern: Pattern) -> bool:
+        """Whether one of the messages that were kept is like this; those before it are kept no longer."""
         while self._kept:
             message = self._kept.popleft()
             self._kept_bytes -= len(message)
-            if expected.pattern.matches(message):
-                return
-        self._awaited = expected
-        self._blocked_until = now + expected.within_s
+            if pattern.matches(message):
+                return True
+        return False
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
         self._input_ended = True
@@ -199,17 +255,26 @@ class Session:
         return self._start_close(now)
 
     def _show_message(self, event: Received, now: float) -> list[Action]:
-        self._received += 1
         self._linger_from = now
-        payload = event.payload
-        actions: list[Action] = [Print(payload, self._received)]
-        missing = self._missing
-        if missing is not None and missing.matches(payload):
-            self._met += 1
+        actions = [self._take(event.payload)]
+        if self._has_enough:
+            actions += self._start_close(now)
+        return [*actions, *self._meet(event.payload, now), *self._stop_when_met(now)]
+
+    def _take(self, payload: str | bytes) -> Action:
+        """Show a message and count it; with it, enough may have come."""
+        self._received += 1
+        self._tick_off(payload)
         until = self.options.until
-        if self._received == self.options.limit or (until is not None and until.matches(payload)):
-            return actions + self._start_close(now)
-        return [*actions, *self._meet(payload, now), *self._stop_when_met(now)]
+        self._has_enough = self._received == self.options.limit or (until is not None and until.matches(payload))
+        return Print(payload, self._received)
+
+    def _tick_off(self, message: str | bytes | Closed) -> bool:
+        """Whether this is what the command line expects next; what comes behind that is expected from now on."""
+        missing = self._missing
+        is_expected = missing is not None and missing.matches(message)
+        self._met += is_expected
+        return is_expected
 
     def _meet(self, payload: str | bytes, now: float) -> list[Action]:
         """What the step that waits makes of a message; without one it is kept for a step still to come."""
@@ -252,7 +317,7 @@ class Session:
             return self._start_close(now)
         if self._blocked_until is not None and now >= self._blocked_until:
             if self._awaited is not None:
-                self._verdict = (ExitCode.FAILED, _unmet(self._awaited.pattern, within_s=self._awaited.within_s))
+                self._fail_awaited(self._awaited)
                 return self._start_close(now)
             self._blocked_until = None
             return [*self._go_on(now), *self._stop_when_met(now)]
@@ -262,8 +327,17 @@ class Session:
             return self._start_close(now)
         return []
 
+    def _fail_awaited(self, awaited: steps.Expect) -> None:
+        self._verdict = (ExitCode.FAILED, _unmet(awaited.pattern, within_s=awaited.within_s))
+        self._awaited = None
+        self._steps.clear()
+
     def _finish(self, event: Closed, now: float) -> list[Action]:
-        code = ExitCode.OK if event.by == "server" and self._is_good(event.code) else ExitCode.ENDED_BADLY
+        if self.options.reconnects and not self._is_expected(event) and self._returns.lose(event, now):
+            self.state = State.WAITING
+            return [Note(f"{describe_close(event)}; connecting again")]
+        is_good = self._meet_close(event) or (event.by != "client" and self._is_good(event.code))
+        code = ExitCode.OK if is_good else ExitCode.ENDED_BADLY
         text = describe_close(event)
         if event.by == "client" and event.code == _TOO_BIG:
             text += "; --max-size BYTES raises the limit"
@@ -271,15 +345,15 @@ class Session:
 
     # CLOSING
 
+    def _take_late_step(self, event: Given, now: float) -> list[Action]:
+        self._steps.append(event.step)  # nothing goes out any more, but what it expects may be on its way
+        return []
+
     def _show_late_message(self, event: Received, now: float) -> list[Action]:
         """A message that was on its way when we closed still counts, unless enough have been shown."""
-        if self._output_broken or (self.options.limit is not None and self._received >= self.options.limit):
+        if self._output_broken or self._has_enough:
             return []
-        self._received += 1
-        missing = self._missing
-        if missing is not None and missing.matches(event.payload):
-            self._met += 1
-        return [Print(event.payload, self._received)]
+        return [self._take(event.payload), *self._meet(event.payload, now)]
 
     def _break_output_late(self, event: OutputBroken, now: float) -> list[Action]:
         self._output_broken = True
@@ -288,11 +362,12 @@ class Session:
         return []
 
     def _finish_close(self, event: Closed, now: float) -> list[Action]:
+        is_expected = self._meet_close(event)
         if event.by == "nobody":
             return self._end_unanswered()
         if self._interrupted:
             return self._end(ExitCode.INTERRUPTED, f"interrupted; {describe_close(event)}")
-        is_bad = event.by == "server" and not self._is_good(event.code)
+        is_bad = event.by == "server" and not is_expected and not self._is_good(event.code)
         return self._end(ExitCode.ENDED_BADLY if is_bad else ExitCode.OK, describe_close(event))
 
     def _expire_closing(self, event: Tick, now: float) -> list[Action]:
@@ -305,7 +380,21 @@ class Session:
     # Steps that several rules share
 
     def _is_good(self, code: int) -> bool:
-        return code in _CLEAN or code in self.options.ok_codes
+        return code in CLEAN or code in self.options.ok_codes
+
+    def _is_expected(self, event: Closed) -> bool:
+        """Whether this end is what is expected next."""
+        awaited = None if self._awaited is None else self._awaited.pattern
+        return any(pattern is not None and pattern.matches(event) for pattern in (self._missing, awaited))
+
+    def _meet_close(self, event: Closed) -> bool:
+        """Whether this end is one that was expected: a server's, or the answer to a close that the input asked for."""
+        if event.by == "client" and not self._has_left:
+            return False
+        unmet = self._unmet_steps()
+        is_awaited = bool(unmet) and unmet[0].matches(event)
+        self._awaited, self._steps = None, deque(map(steps.Expect, unmet[is_awaited:]))
+        return self._tick_off(event) or is_awaited
 
     def _start_close(self, now: float, code: int = NORMAL, reason: str = "") -> list[Action]:
         self.state = State.CLOSING
@@ -313,16 +402,18 @@ class Session:
         return [Close(code, reason)]
 
     def _end_unanswered(self) -> list[Action]:
-        code = ExitCode.INTERRUPTED if self._interrupted else ExitCode.ENDED_BADLY
-        return self._end(code, "the server did not answer the close (1006)")
+        bad = ExitCode.OK if self._is_good(LOST) else ExitCode.ENDED_BADLY
+        return self._end(
+            ExitCode.INTERRUPTED if self._interrupted else bad, "the server did not answer the close (1006)"
+        )
 
     def _end(self, code: int, text: str) -> list[Action]:
-        has_opened, self.state = self.state is not State.CONNECTING, State.ENDED
+        self.state = State.ENDED
         code, text = self._verdict or (code, text)
-        missing = self._missing
-        if missing is not None and text and has_opened and code != ExitCode.INTERRUPTED:
+        missing = [*filter(None, [self._missing]), *self._unmet_steps()]
+        if missing and text and self._returns.has_been_open and code != ExitCode.INTERRUPTED:
             code = ExitCode.FAILED if code in {ExitCode.OK, ExitCode.ENDED_BADLY} else code
-            text = f"{text}; {_unmet(missing)}"
+            text = f"{text}; {_unmet(missing[0])}"
         # Without a text nobody is left to read it: a broken pipe ends a process quietly.
         return [Note(text), Exit(code)] if text else [Exit(code)]
 
@@ -337,6 +428,13 @@ class Session:
         (State.CONNECTING, InputFailed): _hold,
         (State.CONNECTING, Interrupted): _give_up,
         (State.CONNECTING, Tick): _expire_connecting,
+        (State.CONNECTING, Unreached): _miss,
+        (State.WAITING, Given): _hold,
+        (State.WAITING, InputEnded): _hold,
+        (State.WAITING, InputFailed): _hold,
+        (State.WAITING, Interrupted): _give_up,
+        (State.WAITING, OutputBroken): _break_output_waiting,
+        (State.WAITING, Tick): _expire_waiting,
         (State.OPEN, Given): _take_step,
         (State.OPEN, InputEnded): _end_input,
         (State.OPEN, InputFailed): _refuse_input,
@@ -346,6 +444,7 @@ class Session:
         (State.OPEN, Interrupted): _interrupt,
         (State.OPEN, OutputBroken): _break_output,
         (State.OPEN, Tick): _expire_open,
+        (State.CLOSING, Given): _take_late_step,
         (State.CLOSING, Received): _show_late_message,
         (State.CLOSING, Closed): _finish_close,
         (State.CLOSING, Interrupted): _hurry,

@@ -17,7 +17,8 @@ class Options(Record):
     It ends when `limit` messages have come or one that is as `until` says; when every one of `expects` has been met, in
     order, and the input has ended; when nothing came for `linger_s` after that; or after `timeout_s`. `linger_s` None
     means a second, five while something is expected, and no limit where `limit` or `until` says what is waited for.
-    With `listen` there is no input. A close by the server is a good end with 1000, 1001 and `ok_codes`.
+    With `listen` there is no input. A close by the server is a good end with 1000, 1001, no code and `ok_codes`. With
+    `reconnects` a pipe's connection is opened again when the server has gone away (`wstest.returning`).
     """
 
     messages: tuple[str | bytes, ...] = ()
@@ -28,6 +29,7 @@ class Options(Record):
     expects: tuple[Pattern, ...] = ()
     listen: bool = False
     ok_codes: frozenset[int] = frozenset()
+    reconnects: bool = False
 
 
 class Form(Record):
@@ -58,6 +60,7 @@ class Settings(Record):
     """One call of the command. `folder` is where the project is looked for that keeps the history.
 
     `place` says how the target was found, and with which app or dev server; None means nothing more than the target.
+    `headers` are those of the handshake as they were given, with the names of what it has filled in.
     """
 
     target: Target
@@ -70,3 +73,4 @@ class Settings(Record):
     is_quiet: bool = False
     is_verbose: bool = False
     reconnects: bool = True
+    headers: tuple[tuple[str, str], ...] = ()

@@ -58,6 +58,16 @@ def read_step(record: bytes, framing: str, *, is_binary: bool) -> Step:
     return Say(record) if is_binary else Say(_text(record))
 
 
+def check_text(text: str) -> str:
+    """The text itself. Raises ValueError for one that is no UTF-8, as a text message has to be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise ValueError(f"\\u{ord(half):04x} is half of a character, so it cannot be in a text message") from None
+    return text
+
+
 def _text(record: bytes) -> str:
     try:
         return record.decode()
@@ -68,7 +78,7 @@ def _text(record: bytes) -> str:
 
 def _read_object(record: bytes) -> Step:
     try:
-        content = json.loads(record)
+        content = json.loads(record, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from None
     if not isinstance(content, dict):
@@ -79,14 +89,22 @@ def _read_object(record: bytes) -> Step:
     return _READERS[known[0]](content)
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
 def _say_text(content: Mapping[str, Any]) -> Step:
     if not isinstance(content["text"], str):
         raise ValueError('"text" takes a text; "json" takes any value')
-    return Say(content["text"])
+    return Say(check_text(content["text"]))
 
 
 def _say_json(content: Mapping[str, Any]) -> Step:
-    return Say(json.dumps(content["json"], ensure_ascii=False, separators=(",", ":")))
+    try:
+        text = json.dumps(content["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise ValueError('"json" holds a number that is too large, or too many levels: it is no JSON again') from None
+    return Say(check_text(text))
 
 
 def _say_bytes(content: Mapping[str, Any]) -> Step:
@@ -97,7 +115,7 @@ def _say_bytes(content: Mapping[str, Any]) -> Step:
 
 
 def _measure(content: Mapping[str, Any]) -> Step:
-    payload = str(content["ping"] or "").encode()
+    payload = check_text(str(content["ping"] or "")).encode()
     if len(payload) > _MAX_PING_BYTES:
         raise ValueError(f'"ping" takes at most {_MAX_PING_BYTES} bytes')
     return Measure(payload)
@@ -107,9 +125,13 @@ def _leave(content: Mapping[str, Any]) -> Step:
     code, reason = content["close"] or NORMAL, content.get("reason") or ""
     if not isinstance(code, int) or isinstance(code, bool) or not may_be_sent(code):
         raise ValueError('"close" takes a code that may be sent: 1000-1003, 1007-1014 or 3000-4999')
-    if not isinstance(reason, str) or len(reason.encode()) > _MAX_REASON_BYTES:
+    return Leave(code, _reason(reason))
+
+
+def _reason(value: object) -> str:
+    if not isinstance(value, str) or len(check_text(value).encode()) > _MAX_REASON_BYTES:
         raise ValueError(f'"reason" takes a text of at most {_MAX_REASON_BYTES} bytes')
-    return Leave(code, reason)
+    return value
 
 
 def _sleep(content: Mapping[str, Any]) -> Step:
@@ -148,9 +170,9 @@ def steps_of_record(lines: Iterable[str | bytes], speed: float | None) -> Iterat
             continue
         try:
             event = json.loads(line)
-            kind, time_s = event["ev"], float(event["t"])
+            kind, time_s = event["ev"], _seconds(event["t"], "t")
             step = _step_of(event)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"line {number} is no event of a record: {error}") from None
         if kind == "open":
             last_s = time_s
@@ -164,9 +186,10 @@ def steps_of_record(lines: Iterable[str | bytes], speed: float | None) -> Iterat
 
 def _step_of(event: Mapping[str, Any]) -> Step | None:
     if event["ev"] == "send":
-        return Say(str(event["data"]) if event["kind"] == "text" else b64decode(event["b64"], validate=True))
+        is_text = event["kind"] == "text"
+        return Say(check_text(str(event["data"])) if is_text else b64decode(event["b64"], validate=True))
     if event["ev"] == "close" and event["by"] == "client" and may_be_sent(int(event["code"])):
-        return Leave(int(event["code"]), str(event["reason"]))
+        return Leave(int(event["code"]), _reason(event["reason"]))
     return None
 
 

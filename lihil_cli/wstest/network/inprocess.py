@@ -24,8 +24,8 @@ from lihil.testing.scope import RequestHead, websocket_scope
 from lihil.testing.wire import Answer
 from lihil.testing.wire import Wire as MemoryWire
 from lihil_cli.console import escape_terminal
-from lihil_cli.errors import CliError
-from lihil_cli.loader import explain, find_target, load_app
+from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.loader import NoAppError, explain, find_target, load_app
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.network.handshake import (
     CannotConnectError,
@@ -171,8 +171,13 @@ class AppConnection:
 
     async def drop(self) -> None:
         await self._wire.hang_up(1006, "")
-        with suppress(AppTimeout):
-            await self._wire.leave(_GRACE_S)
+        try:
+            with suppress(AppTimeout):
+                await self._wire.leave(_GRACE_S)
+        except asyncio.CancelledError:  # the handler has to hear of the end all the same, before the app's shutdown
+            with suppress(AppTimeout):
+                await self._wire.call.cancel(_GRACE_S)
+            raise
         self.failure = self.failure or self._wire.failure()
 
     def stall(self, seconds: float) -> None:
@@ -214,9 +219,12 @@ async def open_app(app: str | None, root: Path) -> AsyncIterator[AppHost]:
 
 
 def load_target(app: str | None, root: Path) -> tuple[ASGIApp, str]:
-    """The app and its `module:attribute`. Raises CliError for one that cannot be found or imported."""
+    """The app and its `module:attribute`. Raises CliError, USAGE for one that is not there."""
     source = find_target(app, root)
-    return load_app(source), str(source)
+    try:
+        return load_app(source), str(source)
+    except NoAppError as error:
+        raise CliError(error.message, hint=error.hint, code=ExitCode.USAGE) from None
 
 
 class _Brief(logging.Formatter):

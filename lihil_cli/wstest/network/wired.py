@@ -85,8 +85,7 @@ class WireConnection:
     async def send_fragments(self, payload: str | bytes, size: int) -> None:
         self._begin()
         if self._protocol.state is State.OPEN:
-            length = len(payload.encode() if isinstance(payload, str) else payload)
-            for frame in self._protocol.send_fragments(payload, [size] * (max(length - 1, 0) // size)):
+            for frame in self._protocol.send_fragments(payload, size):
                 self._write(frame)
                 await self._wire.drain()
 

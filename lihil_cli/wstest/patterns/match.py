@@ -17,7 +17,7 @@ from lihil_cli.record import Record
 from lihil_cli.wstest.closing import Closed, meaning_of
 from lihil_cli.wstest.patterns.captures import Captures, UnlikeError
 from lihil_cli.wstest.patterns.difference import Difference, Message, Span, text_span
-from lihil_cli.wstest.patterns.pattern import compile_regex, parse_pattern, scan_pattern
+from lihil_cli.wstest.patterns.pattern import compile_regex, parse_alone, parse_pattern, scan_pattern
 from lihil_cli.wstest.patterns.source import SourceError
 from lihil_cli.wstest.patterns.template import UnknownNameError, Variable, names_in, quote, value_text
 from lihil_cli.wstest.patterns.tree import (
@@ -46,6 +46,7 @@ __all__ = [
     "Pattern",
     "SourceError",
     "match",
+    "parse_alone",
     "parse_pattern",
     "pattern_of",
     "scan_pattern",

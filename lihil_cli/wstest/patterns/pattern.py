@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from lihil_cli.wstest.patterns.source import Cursor
+from lihil_cli.wstest.patterns.source import Cursor, SourceError
 from lihil_cli.wstest.patterns.template import Template, Variable, names_in, split_template
 from lihil_cli.wstest.patterns.tree import (
     KINDS,
@@ -60,6 +60,19 @@ def parse_pattern(text: str, *, is_subset: bool = False) -> Pattern:
     cursor.skip_blank()
     if not cursor.is_at_end:
         raise cursor.error("the pattern has ended before this", expected='the end, or text: "..." for exact text')
+    return pattern
+
+
+def parse_alone(text: str, *, is_subset: bool = False) -> Pattern:
+    """As `parse_pattern`, for a pattern that no other stands before: what it asks for by name it has to capture itself.
+
+    Raises SourceError.
+    """
+    pattern = parse_pattern(text, is_subset=is_subset)
+    for name in sorted(pattern.uses - pattern.captures):
+        raise SourceError(
+            f"nothing says what ${{{name}}} stands for", text.find(f"${{{name}}}"), expected="$${ for the characters ${"
+        )
     return pattern
 
 

@@ -85,12 +85,12 @@ class Schema(Record):
 
     def messages_to(self, target: str) -> tuple[MessageType, ...]:
         """The messages that the route of a path or URL takes, as far as they have types."""
-        found = self.find(unquote(urlsplit(target).path))
+        found = self.find(unquote(_path_of(target)))
         return () if found is None else found[0].messages
 
     def path_of(self, target: str) -> str:
         """The path of a URL as the app writes it, with its parameters; the URL's own where no route has it."""
-        path = urlsplit(target).path
+        path = _path_of(target)
         found = self.find(unquote(path))
         return path if found is None else found[0].path
 
@@ -107,6 +107,14 @@ class Schema(Record):
 
 
 NO_SCHEMA = Schema("", ())
+
+
+def _path_of(target: str) -> str:
+    """The path of a path or URL; "" for what is neither."""
+    try:
+        return urlsplit(target).path
+    except ValueError:
+        return ""
 
 
 def names_of(route: Route) -> set[str]:

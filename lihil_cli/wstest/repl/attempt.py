@@ -128,7 +128,7 @@ class Attempt:
             lines = [str(error)] if error.refusal is None else refusal_lines(error.refusal, is_whole=self._is_verbose)
             crash = await self._explain(error.refusal, error.failure)
             told = [] if crash is None else crash_lines(crash, is_whole=self._is_verbose)
-            self._feed(Failed(self.peer, (*lines, *told), ExitCode.REFUSED))
+            self._feed(Failed(self.peer, (*lines, *told), ExitCode.REFUSED, refusal=error.refusal))
             return None
         except CliError as error:
             self._feed(Failed(self.peer, (error.message,), error.code))

@@ -30,11 +30,11 @@ class RawBytes(Record):
 
 
 class Repeat(Record):
-    """Send `text` so many times, `every_s` apart."""
+    """Send `say` so many times, `every_s` apart."""
 
     count: int
     every_s: float
-    text: str
+    say: Say
 
 
 class Ping(Record):
@@ -225,17 +225,17 @@ USAGES = (
     Usage("help", "[COMMAND]", "this list, or more about one command"),
     Usage("ping", "[N]", "measure the time to the server and back, N times"),
     Usage("pong", "[TEXT]", "send a pong that nobody asked for"),
-    Usage("close", "[CODE] [REASON]", "close the connection, with 1000 if nothing is said"),
+    Usage("close", "[CODE] [REASON]", "close the connection, with 1000 if nothing is said; or wait for it no longer"),
     Usage("drop", "", "end the TCP connection without a close: the server sees 1006"),
     Usage("stall", "SECONDS", "read nothing for a while, to see how the server bears a slow client", ("/stall 10s",)),
-    Usage("fragment", "BYTES MSG", "send MSG in frames of so many bytes"),
+    Usage("fragment", "BYTES MSG", "send MSG, compressed if that was agreed, in frames of so many bytes"),
     Usage("raw", "HEX", "write bytes to the connection as they are, no frame around them"),
     Usage("hex", "HEX", "send a binary message", ("/hex 01 ff 00",)),
     Usage("b64", "BASE64", "send a binary message"),
     Usage("file", "PATH [text|bin]", "send a file as one message"),
     Usage("json", "VALUE", "send JSON, which may be written as in Python", ("/json {'type': 'say', 'ok': True}",)),
     Usage("msgpack", "VALUE", "send JSON as msgpack"),
-    Usage("repeat", "N [every TIME] MSG", "send MSG N times", ("/repeat 50 every 100ms ping",)),
+    Usage("repeat", "N [every TIME] MSG", "send MSG N times", ("/repeat 50 every 100ms ping", "/repeat 3 /hex 00")),
     Usage("new", "[TYPE]", "put an example of a message type into the prompt"),
     Usage("edit", "[TEXT]", "write a message in the editor, as Ctrl-X Ctrl-E does"),
     Usage("show", "[N] [--hex|--raw]", "show message N whole, the last one without N"),

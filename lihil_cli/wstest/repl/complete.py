@@ -17,9 +17,9 @@ _CHOICES = {
     "keys": ("emacs", "vi"),
     "filter": ("off",),
 }
-_KEY = re.compile(r'[{,]\s*("(?:[^"\\]|\\.)*)?$')
-_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*("?[^",{}\[\]]*)$')
-_MEMBERS = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+_ADDRESS = re.compile(r"@([\w-]+)\s+")
+# A string, whole or just being typed, or what gives JSON its form
+_TOKEN = re.compile(r""""(?:[^"\\]|\\.)*(?:"|\\?$)|'(?:[^'\\]|\\.)*(?:'|\\?$)|[{}\[\],:]""")
 
 
 class Candidate(Record):
@@ -31,18 +31,22 @@ class Candidate(Record):
 
 
 class Words(Record):
-    """What is known of here and now."""
+    """What is known of here and now. `target` is where the current connection goes, `targets` where each of `peers`."""
 
     schema: Schema = NO_SCHEMA
     peers: tuple[str, ...] = ()
     target: str = ""
+    targets: tuple[str, ...] = ()
 
 
 def complete(before: str, words: Words) -> list[Candidate]:
     """What can follow the text before the cursor, best first; nothing where anything may follow."""
-    address = re.match(r"@(\w*)$", before)
+    address = re.match(r"@([\w-]*)$", before)
     if address is not None:
         return _matching(address[1], ((f"{name} ", "") for name in words.peers))
+    name, rest = split_address(before)
+    if name in words.peers:
+        return complete(rest, words.but(target=dict(zip(words.peers, words.targets, strict=True))[name]))
     if before.startswith("/") and not before.startswith("//") and " " not in before:
         return _matching(before[1:], ((f"{usage.name} ", usage.about) for usage in USAGES))
     command = re.match(r"/(\w+) +(.*)", before, re.DOTALL)
@@ -51,6 +55,12 @@ def complete(before: str, words: Words) -> list[Candidate]:
         if found is not None:
             return found
     return list(_json(before, words.schema.messages_to(words.target)))
+
+
+def split_address(before: str) -> tuple[str, str]:
+    """The name that a line begins with, "" for none, and what stands behind it."""
+    address = _ADDRESS.match(before)
+    return ("", before) if address is None else (address[1], before[address.end() :])
 
 
 def _matching(typed: str, known: Iterable[tuple[str, str]]) -> list[Candidate]:
@@ -88,17 +98,35 @@ def _routes(typed: str, words: Words) -> list[Candidate]:
 
 def _json(before: str, types: tuple[MessageType, ...]) -> Iterator[Candidate]:
     """The members of a JSON object that is being typed, and the values of those that have a few only."""
-    if "{" not in before or not types:
+    spot = _spot(before) if types else None
+    if spot is None:
         return
+    present, key, typed = spot
     kinds = [kind for kind in types if _is_of(kind, before)] or list(types)
-    key = _KEY.search(before)
-    value = _VALUE.search(before)
-    if key is not None:
-        typed = key[1] or ""
-        present = set(_MEMBERS.findall(before))
-        yield from _dedupe(_keys(kinds, typed, present))
-    elif value is not None:
-        yield from _dedupe(_values(kinds, value[1], value[2]))
+    yield from _dedupe(_keys(kinds, typed, present) if key is None else _values(kinds, key, typed))
+
+
+def _spot(before: str) -> tuple[set[str], str | None, str] | None:
+    """Where one types in a message: the names of the members before, the one whose value it is, and the piece itself.
+
+    None where it is no JSON object, behind its end, and inside of what is inside of it.
+    """
+    begin = before.find("{")
+    if begin < 0:
+        return None
+    depth, start = 0, begin + 1
+    key: str | None = None
+    present: set[str] = set()
+    for token in _TOKEN.finditer(before, begin):
+        piece = token[0]
+        depth += (piece in {"{", "["}) - (piece in {"}", "]"})
+        if not depth:
+            return None
+        if depth == 1 and piece in {":", ","}:
+            key = before[start : token.start()].strip(" \t\n\"'") if piece == ":" else None
+            present |= {key} if key is not None else set()
+            start = token.end()
+    return (present, key, before[start:].lstrip()) if depth == 1 else None
 
 
 def _is_of(kind: MessageType, text: str) -> bool:

@@ -9,6 +9,7 @@ from lihil_cli.devfile import find_dev_file
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.network.connecting import Refusal, Response
 from lihil_cli.wstest.network.target import Target, encode_path, resolve_target, whole_target
+from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.repl.attempt import Attempt
 from lihil_cli.wstest.repl.events import (
     Connect,
@@ -52,14 +53,13 @@ class Connections:
         """Open a connection, or open it again."""
         peer = action.peer
         try:
+            headers = fill_headers(action.headers, self._visit.folder)
             target = self._targets[peer] = self._find_target(action)
         except CliError as error:
             failed = Failed(peer, tuple(filter(None, (error.message, error.hint))), error.code)
             asyncio.get_running_loop().call_soon(self._feed, failed)
             return
-        handshake = self._visit.handshake.but(
-            headers=action.headers, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S
-        )
+        handshake = self._visit.handshake.but(headers=headers, ping_interval_s=None, close_timeout_s=_CLOSE_WAIT_S)
         attempt = self._attempts[peer] = Attempt(
             *(peer, target, handshake, self._feed, self._explain), is_verbose=self._visit.is_verbose
         )
@@ -84,9 +84,11 @@ class Connections:
 
     def drop(self, action: Drop) -> None:
         """End one without a word, or the attempt to open it."""
-        connection = self._attempts[action.peer].connection
-        if connection is not None:
-            self._tasks.start(connection.drop())
+        attempt = self._attempts.get(action.peer)
+        if attempt is None:
+            return  # there was no address to try
+        if attempt.connection is not None:
+            self._tasks.start(attempt.connection.drop())
         else:
             self._running[action.peer].cancel()
 

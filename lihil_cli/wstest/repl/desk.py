@@ -38,7 +38,11 @@ class Setup(Record):
     """How the terminal begins. `target` is the address as it is shown, `about` what is known of the server.
 
     With `is_quiet` nothing is said about connections, only what arrives and what a command answers is shown; with
-    `is_verbose` whatever is known of a handshake and of a failure is.
+    `is_verbose` whatever is known of a handshake and of a failure is. `headers` hold `${NAME}` as it was given;
+    `check_headers` raises CliError for a name that stands for nothing. `offers` are the headers that other options
+    make, such as the subprotocols. With `is_binary` what is typed goes out as a binary message. With `is_checked` the
+    schema is this server's, and nothing that it rules out is asked for. With `linger_s` the end of the input is one
+    only when nothing has come for so long.
     """
 
     target: str
@@ -54,17 +58,22 @@ class Setup(Record):
     expects: tuple[tuple[str, Callable[[Payload], bool]], ...] = ()
     is_quiet: bool = False
     is_verbose: bool = False
+    offers: tuple[tuple[str, str], ...] = ()
+    check_headers: Callable[[tuple[tuple[str, str], ...]], object] | None = None
+    is_binary: bool = False
+    is_checked: bool = False
+    linger_s: float | None = None
 
 
 class Job:
     """Messages that are sent one after the other; each with the time to wait before it."""
 
-    def __init__(self, peer: str, steps: Iterator[tuple[float, Payload]], due_at: float, what: str) -> None:
+    def __init__(self, peer: str, steps: Iterator[tuple[float, Say]], due_at: float, what: str) -> None:
         self.peer = peer
         self.steps = steps
         self.due_at = due_at
         self.what = what
-        self.waiting: Payload | None = None
+        self.waiting: Say | None = None
         self.count = 0
 
 
@@ -103,12 +112,15 @@ class Desk:
         self.expectations: deque[Expectation] = deque()
         self.expected: dict[int, str] = {}  # the pattern that a message was expected by, by its number
         self.met = 0  # how many of the messages that the command line expects have come, in order
+        self.difference = ""  # what was wrong with the last message that was looked at
         self.last_sent = ""
         self.last_at: float | None = None  # when the last message arrived
         self.told_error: tuple[str, ...] = ()  # why the newest code cannot be served, once that was said
         self.had_server = True  # whether the dev server was there when it was looked for last
         self.has_failed = False
+        self.lingers_until: float | None = None  # the input has ended, and this is when it all ends unless more comes
         self.is_leaving = False
+        self.has_enough = False  # the message has come that was to be the last
         self.was_hinted = False
         self.verdict: int | None = None
 
@@ -117,6 +129,11 @@ class Desk:
         """The connection that lines are sent on."""
         return self.peers[self.current]
 
+    def peer_of(self, line: str) -> Peer:
+        """The connection that a line goes to: the one it begins with, as in `@bob hello`, or the current one."""
+        name = line.split(maxsplit=1)[0].removeprefix("@") if line.startswith("@") else ""
+        return self.peers.get(name, self.peer)
+
     def shown(self, name: str) -> str:
         """The name to show: none while there is one connection only."""
         return name if len(self.peers) > 1 else ""
@@ -124,6 +141,10 @@ class Desk:
     def display(self, *items: Item) -> list[Action]:
         """Show something else than a message that arrived."""
         return [Display(item) for item in (*self.flow.settle(), *items)]
+
+    def settle(self) -> list[Action]:
+        """Show what was only counted so far: repeats, or a flood, which ends with it."""
+        return [Display(item) for item in self.flow.finish()]
 
     def note(self, text: str, mark: Mark = "", peer: str = "") -> list[Action]:
         """Show a line of ours, with the name of the connection where there are several."""
@@ -139,6 +160,12 @@ class Desk:
         items = self.display(Sent(what.typed, self.shown(peer.name))) if seen else []
         return [*items, Send(peer.name, what.payload, what.fragment)]
 
+    def outgoing(self, payload: Payload) -> Payload:
+        """What goes out for what was typed."""
+        return (
+            payload.encode("utf-8", "surrogatepass") if self.setup.is_binary and isinstance(payload, str) else payload
+        )
+
     def step(self, kind: str, peer: str, now: float, **more: object) -> None:
         """Remember something that is no message."""
         self.log.note(Step(kind, peer, now + self.epoch, **more))  # type: ignore[arg-type]
@@ -149,6 +176,13 @@ class Desk:
         if self.met < len(expects) and expects[self.met][1](payload):
             self.met += 1
 
+    def miss(self, late: Expectation, when: str = "") -> list[Action]:
+        """What was expected has not come, and does not count any longer if it does."""
+        self.expectations.remove(late)
+        self.has_failed = True
+        why = f"; the last message: {self.difference}" if self.difference else ""
+        return self.note(f"nothing came that matches {late.pattern}{when}{why}", "bad")
+
     # Connections
 
     def connect(self, peer: Peer, target: str = "", like: str = "") -> list[Action]:
@@ -157,12 +191,12 @@ class Desk:
         peer.next_target = None
         if target:
             peer.move(target)
-        return [Connect(peer.name, target, like, self.headers_of(peer))]
+        return [Connect(peer.name, target, like, self.headers_with(peer.headers))]
 
-    def headers_of(self, peer: Peer) -> tuple[tuple[str, str], ...]:
+    def headers_with(self, own: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         """What the handshake carries: the connection's own headers, and those of the command line it has no own for."""
-        own = {name.lower() for name, _ in peer.headers}
-        return (*((name, value) for name, value in self.setup.headers if name.lower() not in own), *peer.headers)
+        names = {name.lower() for name, _ in own}
+        return (*((name, value) for name, value in self.setup.headers if name.lower() not in names), *own)
 
     def close(self, peer: Peer, code: int, reason: str = "") -> list[Action]:
         """Start the closing handshake."""
@@ -176,8 +210,9 @@ class Desk:
         if verdict is not None and self.verdict is None:
             self.verdict = verdict
         self.is_leaving = True
+        self.lingers_until = None
         self.jobs.clear()
-        actions: list[Action] = [Display(item) for item in self.flow.finish()]
+        actions = self.settle()
         for peer in self.peers.values():
             peer.next_target = None
             if peer.is_open:
@@ -199,16 +234,24 @@ class Desk:
         if any(peer.life is not Life.ENDED for peer in self.peers.values()):
             return []
         self.is_leaving = True
+        actions = self.settle()
+        for late in list(self.expectations):
+            actions += self.miss(late, " before the end")
         missing = self.setup.expects[self.met :]
-        told = self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
-        return [*told, Leave(self.exit_code)]
+        actions += self.note(f"no message was {missing[0][0]}, as expected", "bad") if missing else []
+        return [*actions, Leave(self.exit_code)]
+
+    @staticmethod
+    def counts(peer: Peer) -> bool:
+        """Whether how it ended is how the session did: a further connection that never was open is no connection."""
+        return peer.name == FIRST_PEER or peer.has_been_open
 
     @property
     def exit_code(self) -> int:
         """What is settled, else whether an expectation failed, else the first bad end of a connection."""
         if self.verdict is not None:
             return self.verdict
-        bad = next((peer.code for peer in self.peers.values() if peer.code), ExitCode.OK)
+        bad = next((peer.code for peer in self.peers.values() if peer.code and self.counts(peer)), ExitCode.OK)
         has_failed = self.has_failed or self.met < len(self.setup.expects)
         return ExitCode.FAILED if has_failed and bad in {ExitCode.OK, ExitCode.ENDED_BADLY} else bad
 
@@ -232,8 +275,8 @@ class Desk:
             if job.due_at > now:
                 return actions
             if job.waiting is not None:
-                text = job.waiting if isinstance(job.waiting, str) else ""
-                actions += self.say(peer, Say(job.waiting, text), now, shows=job.what == "replay" and bool(text))
+                shows = job.what == "replay" and bool(job.waiting.typed)
+                actions += self.say(peer, job.waiting, now, shows=shows)
                 job.count += 1
             step = next(job.steps, None)
             if step is None:

@@ -13,6 +13,7 @@ from lihil_cli.wstest.repl.events import FileRead, ReadFile, Told, WriteFile
 
 _MAX_SEND_BYTES = 2**30
 _COPY_S = 2.0
+_NO_FILE = (OSError, ValueError, RuntimeError)  # the latter for a NUL in a path, and for ~ of somebody unknown
 _MAX_OSC_BYTES = 74_994  # what terminals that know the sequence commonly take
 
 
@@ -25,8 +26,8 @@ async def read_file(request: ReadFile) -> FileRead:
 
     try:
         return FileRead(request, await asyncio.to_thread(read))
-    except OSError as error:
-        return FileRead(request, reason=error.strerror or str(error))
+    except _NO_FILE as error:
+        return FileRead(request, reason=_reason(error))
 
 
 async def write_file(action: WriteFile) -> Told:
@@ -39,9 +40,13 @@ async def write_file(action: WriteFile) -> Told:
 
     try:
         await asyncio.to_thread(write)
-    except OSError as error:
-        return Told(f"cannot write {action.path}: {error.strerror or error}", "bad")
+    except _NO_FILE as error:
+        return Told(f"cannot write {action.path}: {_reason(error)}", "bad")
     return Told(action.done)
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 async def copy_text(text: str, write: Callable[[str], None]) -> Told:

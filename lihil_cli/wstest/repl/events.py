@@ -3,9 +3,13 @@
 Times are seconds: `at` since the epoch, for the screen and the files; everything else on a clock that never goes back.
 """
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lihil_cli.record import Record
+
+if TYPE_CHECKING:
+    from lihil_cli.wstest.network.handshake import Refusal
+    from lihil_cli.wstest.place.schema import Schema
 
 Direction: TypeAlias = Literal["in", "out"]
 Payload: TypeAlias = str | bytes
@@ -38,7 +42,8 @@ class Opened(Record):
 class Failed(Record):
     """No connection. `lines` say why; `absent` means that nobody listens there (yet), `code` is the exit code.
 
-    `near` means that it would be on this machine, where trying often costs nobody anything.
+    `near` means that it would be on this machine, where trying often costs nobody anything. `refusal` is the answer of
+    a server that refused the handshake.
     """
 
     peer: str
@@ -46,6 +51,7 @@ class Failed(Record):
     code: int
     absent: bool = False
     near: bool = False
+    refusal: "Refusal | None" = None
 
 
 class Received(Record):
@@ -125,6 +131,12 @@ class Told(Record):
     mark: "Mark" = ""
 
 
+class SchemaRead(Record):
+    """What is known of the app's routes, after a change."""
+
+    schema: "Schema | None"
+
+
 class Tick(Record):
     """Time has passed."""
 
@@ -143,6 +155,7 @@ Event: TypeAlias = (
     | Interrupted
     | FileRead
     | Told
+    | SchemaRead
     | Tick
 )
 

@@ -1,5 +1,7 @@
 """The commands that tell what there is: help, routes, message types, the connections and what is known of them."""
 
+from traceback import format_exception
+
 from lihil_cli.wstest.place.schema import NO_SCHEMA, Schema
 from lihil_cli.wstest.repl import commands
 from lihil_cli.wstest.repl.desk import Desk
@@ -37,6 +39,13 @@ def explain(desk: Desk, order: commands.Help, now: float) -> list[Action]:
 
 def mistake(desk: Desk, order: commands.Mistake, now: float) -> list[Action]:
     return desk.note(order.message, "bad")
+
+
+def admit(desk: Desk, error: Exception) -> list[Action]:
+    """A bug of ours, which costs the line that was typed and nothing else."""
+    desk.peer.trace = tuple(line for part in format_exception(error) for line in part.splitlines())
+    bug = "This is a bug in lihil; please report it, with what /trace shows."
+    return [*desk.note(f"{type(error).__name__}: {error}", "bad"), *desk.display(Note(bug))]
 
 
 def routes(desk: Desk, order: commands.Plain, now: float) -> list[Action]:

@@ -7,7 +7,7 @@ first there.
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,17 +16,23 @@ from lihil_cli.devfile import FOLDER
 MAX_LINES = 2000
 """What is kept; the oldest go first, when the file has become twice as long."""
 
+MAX_BYTES = 4 * 2**20
+"""What the file may hold; beyond it, the newest half is kept. A longer line than a sixteenth is not written."""
+
 _NAME = "history"
 _MARKS = ("pyproject.toml", FOLDER)
-_MAX_BYTES = 4 * 2**20
 
 
 class History:
-    """The lines of one project. `file` None keeps them in memory alone."""
+    """The lines of one project. `file` None keeps them in memory alone.
 
-    def __init__(self, file: Path | None, path: str) -> None:
+    `path` is the route whose lines come first, `path_of` gives the one that a line belongs to; None for the same.
+    """
+
+    def __init__(self, file: Path | None, path: str, path_of: Callable[[str], str] | None = None) -> None:
         self._file = file
         self._path = path
+        self._path_of = path_of or (lambda line: path)
 
     def newest_first(self) -> Iterator[str]:
         """The lines typed on this path, then those typed elsewhere; a line that cannot be read is passed over."""
@@ -40,11 +46,11 @@ class History:
 
     def append(self, text: str) -> None:
         """Keep a line; where that fails nobody's typing is lost for it."""
-        if self._file is None:
+        if self._file is None or len(text) > MAX_BYTES // 16:
             return
-        from lihil_cli.wstest.repl.redact import redact  # late: its patterns are compiled for those who type
+        from lihil_cli.wstest.redact import redact  # late: its patterns are compiled for those who type
 
-        record = json.dumps([self._path, redact(text)], ensure_ascii=False)
+        record = json.dumps([self._path_of(text), redact(text)], ensure_ascii=False)
         with suppress(OSError):
             descriptor = _open(self._file, os.O_WRONLY | os.O_APPEND)
             with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as stream:
@@ -53,13 +59,9 @@ class History:
     def _load(self) -> Iterator[tuple[str, str]]:
         if self._file is None:
             return
-        lines: list[str] = []
-        with suppress(OSError):
-            descriptor = _open(self._file, os.O_RDONLY)
-            with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
-                lines = stream.read(_MAX_BYTES).splitlines()
-        if len(lines) > 2 * MAX_LINES:
-            lines = lines[-MAX_LINES:]
+        lines, is_whole = _read_end(self._file)
+        if not is_whole or len(lines) > 2 * MAX_LINES:
+            lines = _newest(lines)
             self._rewrite(lines)
         for line in lines[-MAX_LINES:]:
             with suppress(ValueError, RecursionError):
@@ -79,8 +81,32 @@ class History:
             temporary.replace(file)
 
 
-def open_history(start: Path, path: str) -> History:
-    """The history of the project around `start` (0600, its folder 0700) for what is typed on `path`.
+def _read_end(file: Path) -> tuple[list[str], bool]:
+    """The lines in the last bytes of a file, and whether these are all of it."""
+    data, start = b"", 0
+    with suppress(OSError), os.fdopen(_open(file, os.O_RDONLY), "rb") as stream:
+        start = max(stream.seek(0, os.SEEK_END) - MAX_BYTES, 0)
+        stream.seek(start)
+        data = stream.read(MAX_BYTES)
+    if start:
+        _, _, data = data.partition(b"\n")  # the rest of a line
+    # By "\n" alone: JSON leaves other ends of a line, U+2028 for one, as they are.
+    return [line for line in data.decode("utf-8", "replace").split("\n") if line], not start
+
+
+def _newest(lines: list[str]) -> list[str]:
+    """As many of the last lines as may stay, in half of the room that there is."""
+    room, first = MAX_BYTES // 2, len(lines)
+    for line in reversed(lines[-MAX_LINES:]):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        first -= 1
+    return lines[first:]
+
+
+def open_history(start: Path, path: str, path_of: Callable[[str], str] | None = None) -> History:
+    """The history of the project around `start` (0600, its folder 0700) for what is typed on `path`, or `path_of` it.
 
     Kept in memory outside a project, and where the file cannot be written or is not an ordinary file of ours: a
     checkout must not be able to point it somewhere else by a link.
@@ -89,7 +115,7 @@ def open_history(start: Path, path: str) -> History:
     root = next((folder for folder in (here, *here.parents) if _is_project(folder)), None)
     if root is not None:
         with suppress(OSError):
-            return History(_prepare(root / FOLDER), path)
+            return History(_prepare(root / FOLDER), path, path_of)
     return History(None, path)
 
 

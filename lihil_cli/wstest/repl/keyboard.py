@@ -21,7 +21,10 @@ class View(Record):
 
 
 class Keyboard(Protocol):
-    """What the shell needs of either."""
+    """What the shell needs of either. `is_away`: a program has the terminal; `draft`: what was typed in vain."""
+
+    is_away: bool
+    draft: str
 
     def keys(self) -> AbstractContextManager[None]: ...
     def print_above(self, text: str) -> None: ...
@@ -31,11 +34,15 @@ class Keyboard(Protocol):
     def prefill(self, text: str, *, edit: bool = False) -> None: ...
     def set_keys(self, mode: str) -> None: ...
     async def next_event(self) -> Typed | InputEnded | Interrupted: ...
+    async def come_back(self) -> None: ...
     def stop(self) -> None: ...
 
 
 class PlainLines:
     """Lines as the terminal itself edits them: for a terminal that can do nothing, or without a line editor."""
+
+    is_away = False
+    draft = ""
 
     def __init__(self, descriptor: int, write: Callable[[str], None]) -> None:
         self._write = write
@@ -72,6 +79,9 @@ class PlainLines:
     async def next_event(self) -> Typed | InputEnded | Interrupted:
         """The next line, or the end of the input."""
         return await self._events.get()
+
+    async def come_back(self) -> None:
+        """It is never away."""
 
     def stop(self) -> None:
         """The end of what is typed."""

@@ -6,6 +6,7 @@ from lihil_cli.wstest.repl.events import (
     About,
     Action,
     Closed,
+    Drop,
     Failed,
     FetchTrace,
     Mark,
@@ -15,7 +16,8 @@ from lihil_cli.wstest.repl.events import (
     Say,
     Traced,
 )
-from lihil_cli.wstest.repl.peer import LONGEST_WAIT_S, NEAR_WAIT_S, Life, Peer
+from lihil_cli.wstest.repl.peer import Life, Peer
+from lihil_cli.wstest.returning import LONGEST_WAIT_S, NEAR_WAIT_S
 
 _FAILED = 1011
 _NAMED = 3  # changed files, before the rest is only counted
@@ -23,8 +25,8 @@ _NAMED = 3  # changed files, before the rest is only counted
 
 def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
     """The handshake is done: say so, and send what every connection begins with."""
-    peer = desk.peers[event.peer]
-    if peer.life is not Life.CONNECTING:
+    peer = desk.peers.get(event.peer)
+    if peer is None or peer.life is not Life.CONNECTING:
         return []
     actions = desk.note(*_greeting(peer, event.about, now), peer.name)
     if desk.setup.is_verbose:
@@ -37,7 +39,7 @@ def open_peer(desk: Desk, event: Opened, now: float) -> list[Action]:
         detail=about.url,
         subprotocol=about.subprotocol,
         seconds=about.connect_s,
-        headers=desk.headers_of(peer),
+        headers=(*desk.setup.offers, *desk.headers_with(peer.headers)),
     )
     # What was given on the command line belongs to the connection that the command line asked for.
     for message in desk.setup.messages if peer.name == FIRST_PEER else ():
@@ -65,44 +67,57 @@ def _changed(files: tuple[str, ...]) -> str:
 
 def fail_peer(desk: Desk, event: Failed, now: float) -> list[Action]:
     """No connection: wait for a server that is not there yet, and give up where it said no."""
-    peer = desk.peers[event.peer]
-    if peer.life is not Life.CONNECTING:
+    peer = desk.peers.get(event.peer)
+    if peer is None or peer.life is not Life.CONNECTING:
         return []
-    returns = peer.has_been_open and desk.setup.reconnects
+    if event.refusal is not None:
+        desk.step("refused", peer.name, now, refusal=event.refusal)
+    returns = peer.has_been_open and (desk.setup.reconnects or peer.is_moved)
     comes_back = peer.lost_by in {Life.RELOADING, Life.WAITING}
     if desk.setup.reconnects and (event.absent or (comes_back and event.code == ExitCode.CANNOT_CONNECT)):
         told, peer.has_news = peer.has_news or comes_back, True
         peer.code = peer.code if comes_back else event.code
         peer.wait(now, NEAR_WAIT_S if event.near else LONGEST_WAIT_S)
-        return [] if told else desk.note(f"{event.lines[0]}; retrying, Ctrl-C stops", "bad", peer.name)
+        is_alone = not any(one.is_open for one in desk.peers.values())
+        how = "Ctrl-C stops" if is_alone else f"@{peer.name} /close gives it up"
+        return [] if told else desk.note(f"{event.lines[0]}; retrying, {how}", "bad", peer.name)
     peer.code = event.code
     first, *rest = event.lines
     actions = [*desk.note(first, "bad", peer.name), *desk.display(*map(Note, rest))]
     peer.life = Life.IDLE if returns else Life.ENDED
-    if peer.name != FIRST_PEER and not peer.has_been_open:
-        del desk.peers[peer.name]  # a slip in /open is no connection, and no reason for an exit code
     return actions + _after_end(desk, peer)
+
+
+def give_up(desk: Desk, peer: Peer) -> list[Action]:
+    """The user waits for it no longer."""
+    actions: list[Action] = [Drop(peer.name)] if peer.life is Life.CONNECTING else []
+    peer.end()
+    if not peer.has_been_open:
+        peer.code = ExitCode.CANNOT_CONNECT
+    return [*actions, *desk.note("given up", "end", peer.name), *_after_end(desk, peer)]
 
 
 def close_peer(desk: Desk, event: Closed, now: float) -> list[Action]:
     """A connection is over: say how it ended, unless there is more to find out about that first."""
     peer = desk.peers[event.peer]
     asked = peer.life is Life.CLOSING
-    desk.step("close", peer.name, now, code=event.code, detail=event.reason, by=event.by)
+    step = {"code": event.code, "detail": event.reason, "by": event.by, "asked": asked or peer.is_dropped}
+    desk.step("close", peer.name, now, **step)
     text = peer.how_it_ended(event, now)
+    settled = desk.settle()  # what came before the end is shown above it
     peer.close(event, now, reconnects=desk.setup.reconnects and not desk.is_leaving, ok_codes=desk.setup.ok_codes)
     if peer.next_target is not None:
-        return [*desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
+        return [*settled, *desk.note(text, "end", peer.name), *desk.connect(peer, peer.next_target)]
     if peer.is_dropped:
-        return _after_drop(desk, peer)
+        return settled + _after_drop(desk, peer)
     if peer.life is Life.RELOADING:
-        return []
+        return settled
     if event.code == _FAILED and event.by == "server" and not asked:
         peer.ending = text
-        return [FetchTrace(peer.name)]
+        return [*settled, FetchTrace(peer.name)]
     if asked and event.by == "nobody":
         text = "the server did not answer the close (1006)"
-    return [*desk.note(text, "end", peer.name), *_after_end(desk, peer)]
+    return [*settled, *desk.note(text, "end", peer.name), *_after_end(desk, peer)]
 
 
 def _after_drop(desk: Desk, peer: Peer) -> list[Action]:
@@ -115,13 +130,17 @@ def _after_drop(desk: Desk, peer: Peer) -> list[Action]:
 
 def _after_end(desk: Desk, peer: Peer) -> list[Action]:
     if peer.life is Life.IDLE:
-        peer.follows_code = True
-        return desk.note("/reconnect connects again, as a change of the code does; Ctrl-D leaves")
+        peer.follows_code = desk.setup.reconnects
+        follows = ", as a change of the code does" if peer.follows_code else ""
+        return desk.note(f"/reconnect connects again{follows}; Ctrl-D leaves")
     if peer.life is not Life.ENDED:
         return []
+    if not desk.counts(peer):
+        del desk.peers[peer.name]  # a slip in /open is no connection
     if desk.current == peer.name:  # lines go to a connection that is still there
-        desk.current = next((name for name, one in desk.peers.items() if one.life is not Life.ENDED), desk.current)
-    return desk.end_if_over()
+        desk.current = next((name for name, one in desk.peers.items() if one.life is not Life.ENDED), FIRST_PEER)
+    missed = [late for late in desk.expectations if late.peer == peer.name]
+    return [action for late in missed for action in desk.miss(late, " before the end")] + desk.end_if_over()
 
 
 def tell_trace(desk: Desk, event: Traced, now: float) -> list[Action]:

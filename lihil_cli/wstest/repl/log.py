@@ -4,15 +4,18 @@ The file has no name and is gone when the process is, however it ends.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
-from typing import IO, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from lihil_cli.record import Record
 from lihil_cli.wstest.repl.events import Payload
 
-Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close"]
+if TYPE_CHECKING:
+    from lihil_cli.wstest.network.handshake import Refusal
+
+Kind: TypeAlias = Literal["open", "send", "recv", "ping", "close", "refused"]
 
 MAX_STEPS = 50_000
 """How many steps are remembered; older ones are forgotten, and `forgotten` counts them."""
@@ -27,8 +30,9 @@ class Step(Record):
     """One thing that happened on a connection. `number` counts what arrived, from 1; 0 for everything else.
 
     `detail` is the address that was opened, the reason of a close or the pattern that was expected, `code` that of a
-    close, `by` who closed; `seconds` is the time of a pong or of the handshake. `size` counts the bytes of the message.
-    `headers` are those that the user wanted in the handshake.
+    close, `by` who closed, `asked` whether that is what we wanted; `seconds` is the time of a pong or of the handshake.
+    `size` counts the bytes of the message. `headers` are those that the user wanted in the handshake, `refusal` is the
+    answer to one that was refused.
     """
 
     kind: Kind
@@ -45,10 +49,12 @@ class Step(Record):
     file: int = -1
     place: int = 0
     headers: tuple[tuple[str, str], ...] = ()
+    refusal: "Refusal | None" = None
+    asked: bool = False
 
 
 class Log:
-    """The steps in order, and the messages that belong to them."""
+    """The steps in order, and the messages that belong to them. `tell`, where it is set, gets each as it is kept."""
 
     def __init__(self, *, memory: int = _MEMORY_BYTES, file_bytes: int = _FILE_BYTES, steps: int = MAX_STEPS) -> None:
         self._memory = memory
@@ -60,12 +66,15 @@ class Log:
         self.forgotten = 0
         self.received = 0
         self.last: Step | None = None
+        self.tell: Callable[[Step, Payload | None], None] | None = None
 
-    def note(self, step: Step) -> None:
-        """Remember a step without a message."""
+    def note(self, step: Step, payload: Payload | None = None) -> None:
+        """Remember a step that is no message, or has its message kept already."""
         if len(self._steps) == self._steps.maxlen:
             self.forgotten += 1
         self._steps.append(step)
+        if self.tell is not None:
+            self.tell(step, payload)
 
     def keep(self, kind: Literal["send", "recv"], peer: str, payload: Payload, at: float) -> Step:
         """Remember a message, and give its step; one that finds no room on the disk is remembered without content."""
@@ -74,7 +83,7 @@ class Log:
         number = self.received if kind == "recv" else 0
         file, place, size = self._write(payload)
         step = Step(kind, peer, at, number, isinstance(payload, str), size, file=file, place=place)
-        self.note(step)
+        self.note(step, payload)
         if kind == "recv":
             self.last = step
         return step

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 
-from lihil_cli.wstest.patterns.match import Difference, Match, Pattern, SourceError, match, parse_pattern
+from lihil_cli.wstest.patterns.match import Difference, Match, Pattern, SourceError, match, parse_alone
+from lihil_cli.wstest.patterns.tree import ClosePattern
 from lihil_cli.wstest.repl.events import Payload
 
 
 def make_expectation(text: str) -> Callable[[Payload], str]:
     """What is wrong with a message, "" for nothing. Raises ValueError, saying what and where, for no pattern."""
     pattern = _parse(text)
+    if isinstance(pattern.body, ClosePattern):
+        raise ValueError('a close is no message: --expect takes one, and so do scripts; text: "close" is the text')
 
     def check(payload: Payload) -> str:
         outcome = match(pattern, payload)
@@ -32,6 +35,6 @@ def make_filter(text: str) -> Callable[[Payload], bool]:
 
 def _parse(text: str, *, is_subset: bool = False) -> Pattern:
     try:
-        return parse_pattern(text, is_subset=is_subset)
+        return parse_alone(text, is_subset=is_subset)
     except SourceError as error:
         raise ValueError(f"{text!r} is no pattern: {error}") from None

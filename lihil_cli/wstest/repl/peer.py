@@ -12,22 +12,17 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 from lihil_cli.errors import ExitCode
-from lihil_cli.wstest.closing import meaning_of
+from lihil_cli.wstest.closing import CLEAN, meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
+from lihil_cli.wstest.returning import AWAY, FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
-NEAR_WAIT_S = 0.4
-"""The longest wait for a server of this machine: somebody has just started it, and looks at the prompt."""
+RELOAD = (1012, "reload")
+"""The code and the reason of a close by a dev server that has new code."""
 
 RELOAD_PATIENCE_S = 10.0
 """How long the dev server's word is waited for before the server is tried all the same."""
 
-_STEADY_S = 1.0  # a connection that lasted so long is not one that fails again and again
-_RELOAD = "reload"
-_CLEAN = frozenset({1000, 1001})
-_LOST = 1006
 _FAILED = 1011
-_AWAY = frozenset({1001, _LOST, 1012, 1013, 1014})
 _TOO_BIG = 1009
 
 
@@ -76,6 +71,8 @@ class Peer:
         self.has_news = False  # why it waits has been told
         self.follows_code = False  # new code is a reason to connect again
         self.is_dropped = False  # the user ended it, without a close
+        self.is_moved = False  # the user wants it somewhere else, or anew, and it is not there yet
+        self.is_elsewhere = False  # it leads to a server that the schema says nothing about
         self.next_target: str | None = None  # where to go once it is closed
         self.headers: tuple[tuple[str, str], ...] = ()  # those of the handshake that only it has
         self.ending = ""  # how it ended, not told yet
@@ -90,6 +87,11 @@ class Peer:
         return self.life is Life.OPEN
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether it is to be opened, now or when something happens."""
+        return self.life in PENDING or self.life is Life.CONNECTING
+
+    @property
     def generation(self) -> int | None:
         """The dev server's generation when it was opened."""
         return None if self.about is None else self.about.generation
@@ -102,24 +104,24 @@ class Peer:
         self.opened_at = now
         self.retry_at = None
         self.has_been_open = True
-        self.has_news = False
+        self.has_news = self.is_moved = False
         self.trace = ()
         self.rtts.clear()
         self.incoming = self.outgoing = 0
 
     def close(self, event: Closed, now: float, *, reconnects: bool, ok_codes: Collection[int] = frozenset()) -> None:
         """The connection is over: go on to whatever follows from how it ended."""
-        asked, steady = self.life is Life.CLOSING, now - self.opened_at >= _STEADY_S
+        asked, steady = self.life is Life.CLOSING, now - self.opened_at >= STEADY_S
         self.lost_at = now
         self.code = ExitCode.OK if _is_clean(event, ok_codes, asked=asked) else ExitCode.ENDED_BADLY
         if steady:
             self.wait_s = FIRST_WAIT_S
         if asked or not reconnects or event.by == "client":
             self.life = Life.ENDED
-        elif event.code == 1012 and event.reason == _RELOAD:
+        elif (event.code, event.reason) == RELOAD:
             self.life = Life.RELOADING
             self.retry_at = now + RELOAD_PATIENCE_S
-        elif event.code in _AWAY:
+        elif event.code in AWAY:
             self.wait(now)
         else:
             self.life = Life.IDLE if event.code == _FAILED else Life.ENDED
@@ -158,6 +160,6 @@ class Peer:
 
 
 def _is_clean(event: Closed, ok_codes: Collection[int], *, asked: bool) -> bool:
-    if event.by == "nobody":
-        return False
-    return event.code in _CLEAN or event.code in ok_codes if event.by == "server" else asked
+    if event.by == "client":
+        return asked
+    return event.code in ok_codes or event.code in CLEAN

@@ -25,7 +25,7 @@ from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
-from lihil_cli.wstest.repl.complete import Words, complete
+from lihil_cli.wstest.repl.complete import Words, complete, split_address
 from lihil_cli.wstest.repl.events import InputEnded, Interrupted, Typed
 from lihil_cli.wstest.repl.history import History
 from lihil_cli.wstest.repl.keyboard import View
@@ -55,7 +55,9 @@ class Prompt:
         self._timer: asyncio.TimerHandle | None = None
         self._default = ""
         self._edits = False
-        self._is_away = False  # the editor has the terminal
+        self._editing: asyncio.Task[None] | None = None
+        self.draft = ""
+        self.is_away = False
         self._editor: PromptSession[str] = PromptSession(
             self._message,
             multiline=True,
@@ -92,7 +94,7 @@ class Prompt:
     def flush(self) -> None:
         """Show at once what `print_above` was given."""
         text = "".join(self._pending)
-        if not text or self._is_away:
+        if not text or self.is_away:
             return
         self._pending.clear()
         # prompt_toolkit's own way, run_in_terminal, lets the terminal echo keys by itself while the text is written.
@@ -138,10 +140,18 @@ class Prompt:
             return Interrupted()
         return Typed(as_utf8(text))
 
+    async def come_back(self) -> None:
+        """Wait until the editor has given the terminal back; what was to be shown meanwhile is shown then."""
+        if self._editing is not None:
+            await asyncio.wait({self._editing})
+
     def stop(self) -> None:
-        """Take the prompt away, whatever is typed in it."""
+        """Take the prompt away; what is typed in it becomes the `draft`, and part of the history."""
         waited_for = self._editor.app.future
         if waited_for is not None and not waited_for.done():  # Enter may have ended it in this very moment
+            self.draft = as_utf8(self._editor.default_buffer.text)
+            if self.draft.strip():
+                self._editor.history.append_string(self.draft)
             self._editor.app.exit(exception=EOFError())
 
     # What is drawn
@@ -177,20 +187,20 @@ class Prompt:
 
     def _edit(self, app: Application[str], buffer: Buffer) -> None:
         async def edit() -> None:
-            self._is_away = True
+            self.is_away = True
             try:
                 await buffer.open_in_editor()
             finally:
-                self._is_away = False
+                self.is_away = False
                 self.flush()
 
-        app.create_background_task(edit())
+        self._editing = app.create_background_task(edit())
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
         typing = has_focus(DEFAULT_BUFFER) & ~is_searching
 
-        @bindings.add("c-c")
+        @bindings.add("c-c", filter=typing)  # elsewhere it ends a search, and nothing else
         def _(event: KeyPressEvent) -> None:
             if event.current_buffer.text:
                 event.current_buffer.reset()
@@ -260,7 +270,7 @@ class _Completer(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         before = document.text_before_cursor
-        command, space, rest = before.partition(" ")
+        command, space, rest = split_address(before)[1].partition(" ")
         if space and command in {"/file", "/save", "/replay"}:
             yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
             return

@@ -5,11 +5,12 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.alarm import Alarm
 from lihil_cli.wstest.interrupts import Interrupts
+from lihil_cli.wstest.placeholders import fill_headers
 from lihil_cli.wstest.repl.connections import Connections
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.desktop import copy_text, read_file, write_file
@@ -26,10 +27,12 @@ from lihil_cli.wstest.repl.events import (
     FetchTrace,
     Interrupted,
     Leave,
+    Note,
     Opened,
     Prefill,
     ReadFile,
     Reloaded,
+    SchemaRead,
     Send,
     SendClose,
     SendPing,
@@ -55,8 +58,9 @@ from lihil_cli.wstest.tasks import Tasks
 from lihil_cli.wstest.terminal import Streams, terminal_width
 
 if TYPE_CHECKING:
-    # Loaded where there is a schema to read, or somebody types.
+    # Loaded where there is a schema to read, or somebody types, or everything is kept.
     from lihil_cli.wstest.repl.complete import Words
+    from lihil_cli.wstest.repl.recorder import Recorder
 
 # The prompt needs a moment to take itself off the screen; a terminal that hangs is not waited for.
 _PROMPT_END_S = 1.0
@@ -83,6 +87,7 @@ class _Shell:
         self._streams = streams
         self._loop = asyncio.get_running_loop()
         options = visit.options
+        self._schema_stamp = visit.schema_stamp()
         self._setup = Setup(
             visit.target.shown,
             visit.about,
@@ -90,17 +95,23 @@ class _Shell:
             options.limit,
             options.timeout_s,
             visit.reconnects,
-            visit.handshake.headers,
+            visit.headers,
             visit.schema(),
             options.ok_codes,
             None if options.until is None else options.until.matches,
             tuple((pattern.shown, pattern.matches) for pattern in options.expects),
             visit.is_quiet,
             visit.is_verbose,
+            visit.offers,
+            lambda headers: fill_headers(headers, visit.folder),
+            visit.is_binary,
+            visit.schema_is_its and not visit.is_forced,
+            options.linger_s,
         )
         now = self._loop.time()
         self._log = Log()
         self._repl = Repl(self._setup, self._log, now, time.time() - now)
+        self._recorder = None if visit.record is None else self._record(visit.record)
         self._look = look_of(streams)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._tasks = Tasks(self._ended)
@@ -126,7 +137,10 @@ class _Shell:
                 self._do(self._repl.begin())
                 self._alarm.set(self._repl.wake_at)
                 self._tasks.start(self._watch())
-                return await self._ended
+                code = await self._ended
+                if self._keyboard is not None:
+                    await self._keyboard.come_back()
+                return code
             finally:
                 await self._tear_down()
 
@@ -139,14 +153,31 @@ class _Shell:
 
     def _interrupt(self) -> None:
         self._interrupts.settle()
-        self._feed(Interrupted())
+        if self._keyboard is None or not self._keyboard.is_away:  # a Ctrl-C in the editor is the editor's
+            self._feed(Interrupted())
 
     async def _tear_down(self) -> None:
-        if self._keyboard is not None and self._typing is not None:
-            self._keyboard.stop()
+        keyboard = self._keyboard
+        if keyboard is not None and self._typing is not None:
+            keyboard.stop()
             await asyncio.wait({self._typing}, timeout=_PROMPT_END_S)
+            if keyboard.draft.strip():
+                self._do([Display(Note(line)) for line in ("not sent:", *keyboard.draft.split("\n"))])
         await self._tasks.cancel()
         self._log.close()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _record(self, file: IO[bytes]) -> "Recorder":
+        """Keep everything in a file."""
+        from lihil_cli.wstest.repl.recorder import Recorder
+
+        def lose(why: str) -> None:
+            self._loop.call_soon(self._feed, Told(f"--record {file.name} takes no more: {why}", "bad"))
+
+        recorder = Recorder(file, time.time(), self._repl.desk.shown, lose)
+        self._log.tell = recorder.keep
+        return recorder
 
     # Events in
 
@@ -175,7 +206,9 @@ class _Shell:
         try:
             with keyboard.keys():
                 while not self._ended.done():
-                    self._feed(await keyboard.next_event())
+                    event = await keyboard.next_event()
+                    self._reread_schema()
+                    self._feed(event)
         except OSError:
             self._lose_terminal()
         finally:
@@ -183,15 +216,26 @@ class _Shell:
                 keyboard.flush()
             self._keyboard = None
 
+    def _reread_schema(self) -> None:
+        """The dev server writes it when the code has changed."""
+        stamp = self._visit.schema_stamp()
+        if stamp != self._schema_stamp:
+            self._schema_stamp = stamp
+            self._feed(SchemaRead(self._visit.schema()))
+
     async def _make_keyboard(self) -> Keyboard:
         """A line editor where there can be one."""
         if os.environ.get("TERM") != "dumb":
             make = await asyncio.to_thread(_load_prompt)
             if make is not None:
                 path = self._words().schema.path_of(self._visit.target.url)
-                return make(self._view(), open_history(self._visit.folder, path), self._words)
+                return make(self._view(), open_history(self._visit.folder, path, self._route_of), self._words)
             self._feed(Told("prompt_toolkit cannot be loaded: lines are edited as the terminal does", "bad"))
         return PlainLines(self._streams.stdin or 0, self._write)
+
+    def _route_of(self, line: str) -> str:
+        """The path of the route that a line goes to."""
+        return self._words().schema.path_of(self._repl.desk.peer_of(line).target)
 
     def _view(self) -> View:
         mark, more = self._look.mark("out")[1], self._look.mark("more")[1]
@@ -209,7 +253,8 @@ class _Shell:
         from lihil_cli.wstest.repl.complete import Words
 
         desk = self._repl.desk
-        return Words(self._setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target)
+        targets = tuple(peer.target for peer in desk.peers.values())
+        return Words(desk.setup.schema or NO_SCHEMA, tuple(desk.peers), desk.peer.target, targets)
 
     async def _watch(self) -> None:
         """Tell about every change of the dev server's state."""
@@ -279,7 +324,8 @@ class _Shell:
             self._keyboard.clear()
 
     def _leave(self, action: Leave) -> None:
-        self._ended.set_result(action.code)
+        is_lost = self._recorder is not None and self._recorder.is_lost
+        self._ended.set_result(ExitCode.FAILED if is_lost and action.code == ExitCode.OK else action.code)
 
     def _read_file(self, action: ReadFile) -> None:
         self._tasks.start(self._tell(read_file(action)))

@@ -27,6 +27,7 @@ from lihil_cli.wstest.repl.events import (
     Received,
     Reloaded,
     Say,
+    SchemaRead,
     SendPing,
     Tick,
     Told,
@@ -48,7 +49,6 @@ class Repl:
         self._desk = Desk(setup, log, epoch)
         self._timeout_at = None if setup.timeout_s is None else now + setup.timeout_s
         self._watches_closely = False
-        self._difference = ""  # what was wrong with the last message that was looked at
 
     def begin(self) -> list[Action]:
         """What to do first."""
@@ -72,7 +72,7 @@ class Repl:
         desk = self._desk
         if not desk.setup.is_quiet:
             return rule(desk, event, now)
-        counted = desk.display()  # this is about messages
+        counted = desk.settle()  # this is about messages
         actions = rule(desk, event, now)
         if isinstance(event, Failed) and not desk.is_leaving:
             return [*counted, *actions]
@@ -87,6 +87,7 @@ class Repl:
         times = [
             self._timeout_at,
             desk.flow.wake_at,
+            desk.lingers_until,
             *(peer.retry_at for peer in desk.peers.values()),
             *(job.due_at for job in desk.jobs),
             *(expectation.until for expectation in desk.expectations),
@@ -128,7 +129,11 @@ class Repl:
 
     def _receive(self, event: Received, now: float) -> list[Action]:
         desk, peer = self._desk, self._desk.peers[event.peer]
+        if desk.has_enough:
+            return []  # it was on its way when we closed
         peer.incoming += 1
+        if desk.lingers_until is not None:
+            desk.lingers_until = now + (desk.setup.linger_s or 0.0)
         delta_s = None if desk.last_at is None else max(0.0, event.when - desk.last_at)
         desk.last_at = event.when
         step = desk.log.keep("recv", peer.name, event.payload, event.when + desk.epoch)
@@ -138,8 +143,8 @@ class Repl:
             actions += self._check(event, step.number)
         desk.meet(event.payload)
         until = desk.setup.until
-        is_enough = desk.log.received == desk.setup.limit or (until is not None and until(event.payload))
-        if is_enough and not desk.is_leaving:
+        desk.has_enough = desk.log.received == desk.setup.limit or (until is not None and until(event.payload))
+        if desk.has_enough and not desk.is_leaving:
             actions += desk.leave(now)
         return actions
 
@@ -148,8 +153,8 @@ class Repl:
         expected = next((one for one in desk.expectations if one.peer == event.peer), None)
         if expected is None:
             return []
-        self._difference = expected.check(event.payload)
-        if self._difference:
+        desk.difference = expected.check(event.payload)
+        if desk.difference:
             return []
         desk.expectations.remove(expected)
         desk.expected[number] = expected.pattern
@@ -177,6 +182,10 @@ class Repl:
     def _tell(self, event: Told, now: float) -> list[Action]:
         return self._desk.note(event.text, event.mark)
 
+    def _learn(self, event: SchemaRead, now: float) -> list[Action]:
+        self._desk.setup = self._desk.setup.but(schema=event.schema)
+        return []
+
     # The user
 
     def _type(self, event: Typed, now: float) -> list[Action]:
@@ -188,7 +197,14 @@ class Repl:
         return obey(self._desk, event.text, now)
 
     def _end_input(self, event: InputEnded, now: float) -> list[Action]:
-        return [] if self._desk.is_leaving else self._desk.quit(now)
+        desk = self._desk
+        if desk.is_leaving:
+            return []
+        linger_s = desk.setup.linger_s
+        if not linger_s or desk.lingers_until is not None or not desk.peer.is_open:
+            return desk.quit(now)
+        desk.lingers_until = now + linger_s
+        return desk.note(f"leaving when nothing has come for {linger_s:g} s; Ctrl-D once more leaves at once")
 
     def _interrupt(self, event: Interrupted, now: float) -> list[Action]:
         """Ctrl-C with nothing typed: stop what goes on by itself, then say how to leave, then leave, then at once."""
@@ -209,6 +225,14 @@ class Repl:
         return desk.leave(now)
 
     def _read_file(self, event: FileRead, now: float) -> list[Action]:
+        try:
+            return self._use_file(event, now)
+        except Exception as error:  # whatever it is, it must not cost the session
+            from lihil_cli.wstest.repl.guide import admit
+
+            return admit(self._desk, error)
+
+    def _use_file(self, event: FileRead, now: float) -> list[Action]:
         desk, request = self._desk, event.request
         peer = desk.peers[request.peer]
         if event.reason:
@@ -231,7 +255,7 @@ class Repl:
 
         try:
             steps = parse_transcript(event.data.decode(), request.path)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return desk.note(f"cannot replay {request.path}: {error}", "bad")
         desk.jobs.append(Job(request.peer, _paced(steps, request.speed), now, "replay"))
         return [*desk.note(f"replaying {len(steps)} messages"), *desk.run_jobs(now)]
@@ -245,22 +269,21 @@ class Repl:
             self._timeout_at = None
             actions += desk.note(f"--timeout: {desk.setup.timeout_s:g} s have passed", "bad")
             return actions + desk.leave(now, ExitCode.TIMEOUT)
+        if desk.lingers_until is not None and now >= desk.lingers_until:
+            return actions + desk.leave(now)
         for peer in list(desk.peers.values()):
             if peer.retry_at is not None and now >= peer.retry_at:
                 actions += desk.connect(peer)
         while desk.expectations and (late := min(desk.expectations, key=lambda one: one.until)).until <= now:
-            desk.expectations.remove(late)
-            desk.has_failed = True
-            why = f"; the last message: {self._difference}" if self._difference else ""
-            actions += desk.note(f"nothing came that matches {late.pattern}{why}", "bad")
+            actions += desk.miss(late)
         return actions + desk.run_jobs(now)
 
 
-def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Payload]]:
+def _paced(steps: list[tuple[float, Payload]], speed: float) -> Iterator[tuple[float, Say]]:
     """The messages with the time before each, at so many times the speed; at 0 without waiting."""
     before = 0.0
     for at, payload in steps:
-        yield ((at - before) / speed if speed else 0.0, payload)
+        yield ((at - before) / speed if speed else 0.0, Say(payload, payload if isinstance(payload, str) else ""))
         before = at
 
 
@@ -287,5 +310,6 @@ _RULES: dict[type, Callable[[Repl, Any, float], list[Action]]] = {
     Interrupted: Repl._interrupt,
     FileRead: Repl._read_file,
     Told: Repl._tell,
+    SchemaRead: Repl._learn,
     Tick: Repl._tick,
 }

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
+from lihil_cli.wstest.closing import NORMAL
 from lihil_cli.wstest.closing import Closed as Ending
-from lihil_cli.wstest.jsonl import close_event, dump, open_event, pong_event, recv_event, send_event
 from lihil_cli.wstest.patterns.match import SourceError
 from lihil_cli.wstest.patterns.template import UnknownNameError
 from lihil_cli.wstest.repl.desk import Desk
 from lihil_cli.wstest.repl.events import Payload
+from lihil_cli.wstest.repl.journal import line_of
 from lihil_cli.wstest.repl.log import Step
+from lihil_cli.wstest.repl.peer import RELOAD
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import locate, parse_script
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
@@ -16,53 +18,51 @@ from lihil_cli.wstest.script.steps import Repeat, Send, SendBytes, SendText
 from lihil_cli.wstest.script.steps import Step as ScriptStep
 from lihil_cli.wstest.steps import Say, Sleep, steps_of_record
 
+_GONE = frozenset({1001, 1012})  # RFC 6455, section 7.4: the server goes away, or is started again
+
 
 def transcript(desk: Desk, *, as_script: bool) -> tuple[str, int]:
     """The text of the file, and how many steps are in it: what was sent, what came, and the closes."""
     steps = list(desk.log.steps())
     count = sum(step.kind in {"send", "recv", "close"} for step in steps)
     if as_script:
-        messages = [step for step in steps if step.kind != "ping"]
+        messages = [step for step in steps if step.kind not in {"ping", "refused"}]
         return format_script(list(_session(desk, messages))), count
-    return "".join(_record(desk, steps)), count
-
-
-def _record(desk: Desk, steps: list[Step]) -> Iterator[str]:
-    """One event a line, as `--record` writes them; the connection is named where there are several."""
     begin = steps[0].at if steps else 0.0
-    for step in steps:
-        line = b"".join(_event(desk, step, step.at - begin)).decode()
-        yield f'{line.removesuffix("}" + chr(10))},"peer":{dump(step.peer)}}}\n' if len(desk.peers) > 1 else line
-
-
-def _event(desk: Desk, step: Step, t: float) -> Iterable[bytes]:
-    match step.kind:
-        case "open":
-            return [open_event(t, step.detail, subprotocol=step.subprotocol, connect_s=step.seconds)]
-        case "close":
-            return [close_event(t, Ending(step.code, step.detail, step.by))]
-        case "ping":
-            return [pong_event(t, step.seconds)]
-    payload = desk.log.payload(step)
-    if payload is None:
-        payload = "" if step.is_text else b""
-    return recv_event(t, payload, step.number) if step.kind == "recv" else send_event(t, payload)
+    lines = (line_of(step, desk.log.payload(step), step.at - begin, desk.shown(step.peer)) for step in steps)
+    return "".join(b"".join(line).decode() for line in lines), count
 
 
 def _session(desk: Desk, steps: list[Step]) -> Iterator[SessionEvent]:
     """What a script is made from; a message that is not kept any longer cannot be part of it."""
-    for step in steps:
+    last_opened = {step.peer: at for at, step in enumerate(steps) if step.kind == "open"}
+    for at, step in enumerate(steps):
         name = desk.shown(step.peer)
         if step.kind == "open":
             yield Opened(name, step.detail, step.headers)
-            continue
-        message = Ending(step.code, step.detail) if step.kind == "close" else desk.log.payload(step)
-        if message is None:
-            continue
-        if step.kind == "send" or (step.kind == "close" and step.by == "client"):
-            yield Sent(name, message)
-        elif step.by != "nobody":
-            yield Arrived(name, message, desk.expected.get(step.number, ""))
+        elif step.kind == "close":
+            yield from _end(step, name, returns=last_opened.get(step.peer, at) > at)
+        elif (message := desk.log.payload(step)) is not None:
+            if step.kind == "send":
+                yield Sent(name, message)
+            else:
+                yield Arrived(name, message, desk.expected.get(step.number, ""))
+
+
+def _end(step: Step, name: str, *, returns: bool) -> Iterator[SessionEvent]:
+    """How a connection ended.
+
+    A drop, a loss, a server that stops or reloads: no script can bring that about, so before the connection is opened
+    again there is a close of ours, with any answer. It also takes a close that the app made with the code of these.
+    """
+    if step.by == "client" and step.asked:
+        yield Sent(name, Ending(step.code, step.detail))
+        yield Arrived(name, Ending(step.code))
+    elif (step.by == "nobody" or step.code in _GONE) and (step.asked or returns):
+        yield Sent(name, Ending(NORMAL))
+        yield Arrived(name, Ending(NORMAL), "close")
+    elif step.by != "nobody" and (step.code, step.detail) != RELOAD:
+        yield Arrived(name, Ending(step.code, step.detail))
 
 
 def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:
@@ -79,7 +79,7 @@ def parse_transcript(text: str, path: str) -> list[tuple[float, Payload]]:
 
 def _sends_of_record(text: str) -> Iterator[tuple[float, Payload]]:
     at = 0.0
-    for step in steps_of_record(text.splitlines(), 1.0):
+    for step in steps_of_record(text.split("\n"), 1.0):
         if isinstance(step, Sleep):
             at += step.seconds
         elif isinstance(step, Say):

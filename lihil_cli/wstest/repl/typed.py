@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import binascii
 import json
 import re
 import shlex
@@ -51,6 +50,9 @@ _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"@([A-Za-z_][\w-]*)\s+(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
+_HEAD = re.compile(
+    r"(?:@[\w-]+\s+)?(?:/(?:fragment\s+\d+|repeat\s+\d+(?:\s+every\s+\w+)?)\s+)*(?:/(?:json|msgpack)\s+)?"
+)
 _CLOSERS = {"{": "}", "[": "]"}
 
 
@@ -67,15 +69,21 @@ def parse_typed(text: str) -> Command:
         return Say(text[1:], text[1:])
     if not text.startswith("/"):
         return Say(text, text)
-    name, _, rest = text[1:].partition(" ")
+    name, rest = _split(text[1:])
     parse = _PARSERS.get(name)
     if parse is None:
         return Mistake(f"unknown command /{name}: /help lists them, and /{text} sends the line as it is")
     try:
-        return parse(rest.strip())
+        return parse(rest)
     except _WrongError as error:
         synopsis = next(usage.synopsis for usage in USAGES if usage.name == name)
         return Mistake(f"{error}; write {synopsis}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The first word, and what follows it; what was pasted may go on in the next line."""
+    word, *rest = re.split(r"\s", text, maxsplit=1)
+    return word, "".join(rest).strip()
 
 
 def as_utf8(text: str) -> str:
@@ -97,7 +105,7 @@ def _json_start(text: str) -> int | None:
     """Where JSON begins in a message, behind an address or a command that takes some; None for other text."""
     if text.startswith("//"):
         return None
-    head = re.match(r"(?:@[\w-]+\s+)?(?:/(?:json|msgpack|fragment\s+\d+|repeat\s+\d+(?:\s+every\s+\w+)?)\s+)?", text)
+    head = _HEAD.match(text)
     start = head.end() if head is not None else 0
     return start if text[start : start + 1] in _CLOSERS else None
 
@@ -175,8 +183,7 @@ def _pong(rest: str) -> Command:
 
 
 def _close(rest: str) -> Command:
-    code, _, reason = rest.partition(" ")
-    reason = reason.strip()
+    code, reason = _split(rest)
     if not code:
         return Close()
     if not (code.isascii() and code.isdigit() and may_be_sent(int(code[:5]))):
@@ -188,9 +195,8 @@ def _close(rest: str) -> Command:
 
 def _fragment(rest: str) -> Command:
     size, _, text = rest.partition(" ")
-    if not text:
-        raise _WrongError("the message is missing")
-    return Say(text, text, _number(size, "number of bytes"))
+    say = _message(text)
+    return say.but(fragment=_number(size, "number of bytes")) if isinstance(say, Say) else say
 
 
 def _hex_bytes(text: str) -> bytes:
@@ -203,7 +209,7 @@ def _hex_bytes(text: str) -> bytes:
 def _base64_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _WrongError("this is not base64") from None
 
 
@@ -230,10 +236,18 @@ def _value(text: str) -> Any:
 
 def _json(rest: str) -> Command:
     try:
-        text = json.dumps(_value(rest), ensure_ascii=False, separators=(",", ":"))
-    except TypeError as error:
+        text = json.dumps(_value(rest), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
         raise _WrongError(f"this has no form in JSON: {error}") from None
+    _refuse_surrogates(text)
     return Say(text, text)
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _WrongError("it holds half a character (\\ud800 to \\udfff), which no text has room for") from None
 
 
 def _msgpack(rest: str) -> Command:
@@ -241,7 +255,9 @@ def _msgpack(rest: str) -> Command:
 
     try:
         return Say(msgspec.msgpack.encode(_value(rest)), f"/msgpack {rest}")
-    except (TypeError, OverflowError) as error:
+    except _WrongError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _WrongError(f"this has no form in msgpack: {error}") from None
 
 
@@ -251,9 +267,20 @@ def _repeat(rest: str) -> Command:
     if text.startswith("every "):
         time, _, text = text.removeprefix("every ").partition(" ")
         every_s = _seconds(time)
+    say = _message(text)
+    if not isinstance(say, Say):
+        return say
+    return Repeat(_number(count, f"number up to {_MAX_REPEATS}", _MAX_REPEATS), every_s, say)
+
+
+def _message(text: str) -> Say | Mistake:
+    """The one message that stands behind /fragment or /repeat, read as a line of its own would be."""
     if not text:
         raise _WrongError("the message is missing")
-    return Repeat(_number(count, f"number up to {_MAX_REPEATS}", _MAX_REPEATS), every_s, text)
+    command = parse_typed(text) if text.startswith("/") else Say(text, text)
+    if isinstance(command, Say | Mistake):
+        return command
+    raise _WrongError(f"{text.split(maxsplit=1)[0]} is no message")
 
 
 def _show(rest: str) -> Command:
@@ -305,7 +332,7 @@ def _replay(rest: str) -> Command:
 
 
 def _open(rest: str) -> Command:
-    name, _, target = rest.partition(" ")
+    name, target = _split(rest)
     if not _NAME.fullmatch(name):
         raise _WrongError(f"{name or 'nothing'} is no name of letters and digits")
     return Open(name, *_destination(target))

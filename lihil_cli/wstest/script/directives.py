@@ -8,7 +8,7 @@ import re
 from lihil_cli.errors import CliError
 from lihil_cli.wstest.patterns.pattern import scan_pattern, scan_string
 from lihil_cli.wstest.patterns.source import Cursor
-from lihil_cli.wstest.patterns.template import split_template
+from lihil_cli.wstest.patterns.template import Variable, split_template
 from lihil_cli.wstest.script.address import header_pair
 from lihil_cli.wstest.script.steps import Connect, Destination, Place, Refusal, Seconds, Written
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _TARGET = re.compile(r"[^\s#?\[]\S*")
 _PATH = re.compile(r"/\S*")
 _QUERY = re.compile(r"\?(\S*)")
-_HEADER = re.compile(r"\[([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\]\n]*?)[ \t]*\]")
+_HEADER = re.compile(r"\[([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:\\\]|[^\]\n])*?)[ \t]*\]")
 _PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _IN_PATH = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _VALUE = re.compile(r"\S+")
@@ -119,7 +119,13 @@ def _scan_header(cursor: Cursor) -> tuple[str, Written]:
         header_pair(found[1], "")
     except CliError as error:
         raise cursor.error(error.message, at=found.start(1), expected=error.hint) from None
-    return found[1], Written(found[2], split_template(found[2], found.start(2)))
+    template = split_template(found[2], found.start(2))
+    return found[1], Written(found[2], tuple(map(_with_brackets, template)))
+
+
+def _with_brackets(piece: str | Variable) -> str | Variable:
+    """A header's value ends at the first ], unless a backslash stands before it."""
+    return piece.replace("\\]", "]") if isinstance(piece, str) else piece
 
 
 def _scan_written(cursor: Cursor, pattern: re.Pattern[str], expected: str) -> Written:

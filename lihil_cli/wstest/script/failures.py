@@ -59,9 +59,11 @@ def stuck(step: Send, timeout_s: float) -> Failure:
     return Failure(step.place.line, f"{step.client}> to send", wanted, heading)
 
 
-def not_sendable(step: Send, error: UnknownNameError) -> Failure:
+def not_sendable(step: Send, error: UnknownNameError | UnicodeEncodeError) -> Failure:
     wanted = (visible(cut(step.source, _LONGEST)),)
-    return Failure(step.place.line, f"{step.client}> to send", wanted, _unknown(error))
+    half = "a variable in it holds half of a character, which is no text"
+    heading = _unknown(error) if isinstance(error, UnknownNameError) else half
+    return Failure(step.place.line, f"{step.client}> to send", wanted, heading)
 
 
 def not_connected(step: Send | Expect | Silence) -> Failure:

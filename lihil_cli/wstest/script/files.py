@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import visible, width
 from lihil_cli.wstest.patterns.source import SourceError
+from lihil_cli.wstest.placeholders import environment
 from lihil_cli.wstest.script.names import check_names
 from lihil_cli.wstest.script.parse import locate, parse_script
 from lihil_cli.wstest.script.steps import Script
@@ -21,6 +23,17 @@ class Loaded(Record):
 
     name: str
     script: Script
+
+
+def environ_for(names: Sequence[str], folder: Path) -> Mapping[str, str]:
+    """What `${name}` in the scripts may stand for: the environment, and the project's `.env` where one asks for it."""
+    return environment(folder) if any(map(_asks, names)) else os.environ
+
+
+def _asks(name: str) -> bool:
+    with suppress(OSError):
+        return b"${" in Path(name).read_bytes()
+    return False
 
 
 def load_files(names: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[Loaded]:

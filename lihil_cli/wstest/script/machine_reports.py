@@ -13,7 +13,10 @@ _NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010
 
 
 def junit_xml(outcomes: Sequence[Outcome], elapsed_s: float) -> str:
-    """A JUnit document: one test case a script; a server that is not there is an error, all else a failure."""
+    """A JUnit document, one test case a script.
+
+    A server that is not there, and a script that did not end, is an error, all else a failure.
+    """
     errors = sum(outcome.ending.unreachable for outcome in outcomes)
     failures = sum(not outcome.passed for outcome in outcomes) - errors
     counts = f'tests="{len(outcomes)}" failures="{failures}" errors="{errors}" skipped="0" time="{elapsed_s:.3f}"'
@@ -31,7 +34,8 @@ def _test_case(outcome: Outcome) -> str:
     if failure is None:
         return f"{head}/>\n"
     word = "error" if outcome.ending.unreachable else "failure"
-    message = _attribute(f"line {failure.line}: {failure.step} {' '.join(failure.wanted)}, {failure.heading}")
+    wanted = f" {' '.join(failure.wanted)}, " if failure.wanted else ": "
+    message = _attribute(f"line {failure.line}: {failure.step}{wanted}{failure.heading}")
     text = escape(_clean("\n".join(failure_lines(outcome))))
     return f'{head} line="{failure.line}">\n<{word} message={message} type="{word}">{text}</{word}>\n</testcase>\n'
 

@@ -1,7 +1,7 @@
 """What is known of one script when it is over, for reports of any kind."""
 
 from lihil_cli.record import Record
-from lihil_cli.wstest.script.occurrences import Ending
+from lihil_cli.wstest.script.occurrences import Ending, Failure
 
 
 class Outcome(Record):
@@ -19,6 +19,11 @@ class Outcome(Record):
     @property
     def passed(self) -> bool:
         return self.ending.failure is None
+
+
+def unfinished(name: str, why: str) -> Outcome:
+    """What is reported of a script that did not come to its end, or was never begun."""
+    return Outcome(name, Ending(0, Failure(1, "the script", (), why), unreachable=True), 0.0)
 
 
 def failure_lines(outcome: Outcome) -> list[str]:

@@ -9,7 +9,7 @@ from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.patterns.match import message_text
 from lihil_cli.wstest.patterns.pattern import scan_bytes, scan_exact_json, scan_string
 from lihil_cli.wstest.patterns.source import Cursor, SourceError
-from lihil_cli.wstest.patterns.template import Variable, fill, look_up, quote, split_template, value_text
+from lihil_cli.wstest.patterns.template import Template, Variable, fill, look_up, quote, split_template, value_text
 from lihil_cli.wstest.script.steps import Outgoing, Quoted, SendBytes, SendClose, SendText
 
 MAX_REASON_BYTES = 123
@@ -33,7 +33,7 @@ def scan_outgoing(cursor: Cursor, text_end: int) -> Outgoing:
         return SendBytes(scan_bytes(cursor, text_end))
     if cursor.take("text:"):
         cursor.skip_space()
-        return SendText(scan_string(cursor))
+        return SendText(_scan_text(cursor))
     if cursor.take_match(_CLOSE, text_end) is not None:
         return _scan_close(cursor)
     text = cursor.text[start:text_end].rstrip()
@@ -88,6 +88,17 @@ def _json_pieces(text: str, at: int) -> Iterator[str | Variable | Quoted]:
     yield text[done:]
 
 
+def _scan_text(cursor: Cursor) -> Template:
+    """A JSON string that can go out: as UTF-8, which has no place for half of a pair of escapes."""
+    at = cursor.at
+    template = scan_string(cursor)
+    if any(
+        isinstance(piece, str) and any("\ud800" <= character <= "\udfff" for character in piece) for piece in template
+    ):
+        raise cursor.error("half of a character cannot be sent", at=at, expected="both halves, as in \\ud83d\\ude00")
+    return template
+
+
 def _scan_close(cursor: Cursor) -> SendClose:
     cursor.skip_space()
     at = cursor.at
@@ -101,10 +112,10 @@ def _scan_close(cursor: Cursor) -> SendClose:
     if not cursor.peek('"'):
         return SendClose(code, "")
     at = cursor.at
-    template = scan_string(cursor)
+    template = _scan_text(cursor)
     if any(isinstance(piece, Variable) for piece in template):
         raise cursor.error("a variable cannot stand in the reason of a close that is sent", at=at)
     reason = fill(template, {})
-    if len(reason.encode("utf-8", "replace")) > MAX_REASON_BYTES:
+    if len(reason.encode()) > MAX_REASON_BYTES:
         raise cursor.error(f"this reason is longer than {MAX_REASON_BYTES} bytes", at=at)
     return SendClose(code, reason)

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.console import escape_terminal
+from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.wstest.network.handshake import Handshake
 from lihil_cli.wstest.network.target import Target, whole_target
 from lihil_cli.wstest.opening import load_schema
 from lihil_cli.wstest.place.locate import Place, locate
 from lihil_cli.wstest.place.schema import Schema
-from lihil_cli.wstest.script.files import SUFFIX, Loaded, load_files
+from lihil_cli.wstest.script.files import SUFFIX, Loaded, environ_for, load_files
 from lihil_cli.wstest.script.route_check import check_addresses
 from lihil_cli.wstest.script.servers import Enter, in_process, over_sockets
 from lihil_cli.wstest.script.suite import Options, Reports, run_scripts
@@ -36,29 +37,60 @@ def play(
     other = next((name for name in names if not name.endswith(SUFFIX)), None)
     if other is not None:
         raise CliError(f"{other!r} stands among scripts", hint=f"give {SUFFIX} files alone", code=ExitCode.USAGE)
-    options = Options(handshake=handshake, timeout_s=timeout_s, reports=reports)
+    options = Options(handshake=handshake, environ=environ_for(names, folder), timeout_s=timeout_s, reports=reports)
     scripts = load_files(names, options.environ)
 
     def check(schema: Schema) -> None:
         if not is_forced:
             check_addresses(scripts, schema, options.environ)
 
-    return run_scripts(scripts, _server_for(scripts, place, folder, check), options, sys.stdout)
+    server = _server_for(scripts, place, folder, check, tell=_tell_nothing if reports.is_quiet else _tell)
+    left: list[str] = []
+    code: int = ExitCode.INTERRUPTED
+    try:
+        code = run_scripts(scripts, server, options, sys.stdout, left)
+    except Terminated:
+        code = ExitCode.TERMINATED
+    except CliError as error:
+        code = error.code
+        if not reports.is_quiet:
+            raise
+    finally:
+        if left:
+            from lihil_cli.wstest.leftovers import leave_behind
+
+            leave_behind(left, code, is_quiet=reports.is_quiet)
+    return code
 
 
-def _server_for(scripts: Sequence[Loaded], place: Place, folder: Path, check: Callable[[Schema], None]) -> Enter:
+def _tell(line: str) -> None:
+    print(escape_terminal(line, keep_newlines=False), file=sys.stderr)  # noqa: T201 - results alone are standard output
+
+
+def _tell_nothing(line: str) -> None:
+    """Nobody wants to know."""
+
+
+def _server_for(
+    scripts: Sequence[Loaded],
+    place: Place,
+    folder: Path,
+    check: Callable[[Schema], None],
+    *,
+    tell: Callable[[str], None],
+) -> Enter:
     def resolve(address: str) -> Target:
         return locate(address, place, folder).target
 
     if all(_names_a_server(loaded) for loaded in scripts):
-        return over_sockets(resolve)
+        return over_sockets(resolve, tell=tell)
     found = locate("/", place, folder)
     if found.app is None:
         if found.schema is not None:
             check(load_schema(found))
-        return over_sockets(resolve, found.server)
+        return over_sockets(resolve, found.server, tell=tell)
     if place.app is None:
-        print(found.how, file=sys.stderr)  # noqa: T201 - nobody asked for it, so it is said
+        tell(found.how)  # nobody asked for it, so it is said
     return in_process(found.app or None, found.root, check)
 
 

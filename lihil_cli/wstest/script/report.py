@@ -26,10 +26,10 @@ def outcome_lines(outcome: Outcome, *, encoding: str = "utf-8", coloured: bool =
     return [f"{mark} {name}:{failure.line}  {first}", *(f"  {line}" for line in rest)]
 
 
-def summary_line(outcomes: Sequence[Outcome], elapsed_s: float) -> str:
-    """`1 failed, 1 passed in 0.09 s`"""
+def summary_line(outcomes: Sequence[Outcome], elapsed_s: float, *, unfinished: int = 0) -> str:
+    """`1 failed, 1 passed in 0.09 s`; `unfinished` scripts have no outcome."""
     passed = sum(outcome.passed for outcome in outcomes)
-    parts = [(len(outcomes) - passed, "failed"), (passed, "passed")]
+    parts = [(len(outcomes) - passed, "failed"), (passed, "passed"), (unfinished, "not ended")]
     return f"{', '.join(f'{count} {word}' for count, word in parts if count)} in {elapsed_s:.2f} s"
 
 

@@ -67,7 +67,7 @@ class Run:
         self._readers = Tasks(self._ended)
         self._tasks = Tasks(self._ended)
         self._moved = asyncio.Event()
-        self._alarm = Alarm(self._tick)
+        self._alarm = Alarm(self._tasks.callback(self._tick))
 
     async def hold(self) -> Ending:
         """Run the script to its end, and leave no connection behind."""

@@ -8,18 +8,20 @@ from urllib.parse import quote, urlsplit
 from lihil_cli.record import Record
 from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.patterns.match import pattern_of
+from lihil_cli.wstest.redact import is_placeholder, is_secret, is_secret_header, redact
 from lihil_cli.wstest.script.outgoing import outgoing_of
 
 _ONLY = "main"  # the name of an only connection that needs one
-# What no file should keep: the script asks the environment for it instead.
-_SECRET = re.compile(r"auth|cookie|token|secret|passw|api[-_]?key", re.IGNORECASE)
 _SAFE = "/?:@!$&'()*+,;=%-._~|"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Opened(Record):
-    """A connection was opened. `address` is its path with the query, or a URL; `name` is "" for the only one."""
+    """A connection was opened. `address` is its path with the query, or a URL; `name` is "" for the only one.
+
+    In the values of `headers`, `${NAME}` stands for what the environment has under that name, as it does in a script.
+    """
 
     name: str
     address: str
@@ -91,7 +93,7 @@ def _address(text: str) -> str:
 def _query_pair(pair: str) -> str:
     key, equals, value = pair.partition("=")
     secret = f"${{{_variable_name(key)}}}"
-    return f"{_plain(key)}{equals}{secret if value and _SECRET.search(key) else _plain(value)}"
+    return f"{_plain(key)}{equals}{secret if value and is_secret(key) else _plain(value)}"
 
 
 def _plain(text: str) -> str:
@@ -100,7 +102,10 @@ def _plain(text: str) -> str:
 
 
 def _header_value(key: str, value: str) -> str:
-    return f"${{{_variable_name(key)}}}" if _SECRET.search(key) else value.replace("${", "$${").replace("]", "")
+    if is_placeholder(value) or not (is_secret_header(key) or redact(value) != value):
+        written = value.replace("]", "\\]")
+        return f"{written} " if written.endswith("\\") else written  # or it would take the bracket's meaning away
+    return f"${{{_variable_name(key)}}}"
 
 
 def _variable_name(key: str) -> str:

@@ -42,14 +42,15 @@ Enter: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
 class Sockets(Record):
     """Servers that are reached over the network; `resolve` finds the one for an address.
 
-    `dev` is the dev server, where that is the one.
+    `dev` is the dev server, where that is the one; `tell` is told of every redirect.
     """
 
     resolve: Callable[[str], Target]
     dev: DevFile | None = None
+    tell: Callable[[str], None] = lambda line: None
 
     async def connect(self, address: str, handshake: Handshake) -> Connection:
-        return await open_connection(self.resolve(address), handshake, lambda line: None)
+        return await open_connection(self.resolve(address), handshake, self.tell)
 
     def explain(self, error: BaseException) -> list[str]:
         return []
@@ -79,12 +80,14 @@ class InProcess(Record):
         return []
 
 
-def over_sockets(resolve: Callable[[str], Target], dev: DevFile | None = None) -> Enter:
-    """The servers that `resolve` finds; `dev` can say why a handler broke."""
+def over_sockets(
+    resolve: Callable[[str], Target], dev: DevFile | None = None, tell: Callable[[str], None] = lambda line: None
+) -> Enter:
+    """The servers that `resolve` finds; `dev` can say why a handler broke, and `tell` is told of every redirect."""
 
     @asynccontextmanager
     async def enter() -> AsyncIterator[Server]:
-        yield Sockets(resolve, dev)
+        yield Sockets(resolve, dev, tell)
 
     return enter
 

@@ -194,7 +194,7 @@ class Verdict:
             return []
         try:
             action = self._outgoing(step.client, step.outgoing)
-        except UnknownNameError as error:
+        except (UnknownNameError, UnicodeEncodeError) as error:
             self._fail(failures.not_sendable(step, error))
             return []
         self._wait(step, now + self._timeout_s)
@@ -204,6 +204,7 @@ class Verdict:
         payload: str | bytes
         if isinstance(outgoing, SendText):
             payload = fill_text(outgoing, {**self._environ, **self._captures})
+            payload.encode()  # what was captured may be no text
         elif isinstance(outgoing, SendBytes):
             payload = outgoing.data
         else:

@@ -82,9 +82,12 @@ def test_a_lone_surrogate_cannot_be_sent() -> None:
         ("Hello", [3], ["010348656c", "80026c6f"]),
         (b"Hello", [], ["820548656c6c6f"]),
         (b"Hi", [0, 1, 9], ["0200", "000148", "000169", "8000"]),
+        (b"Hello", 2, ["02024865", "00026c6c", "80016f"]),
+        (b"Hell", 2, ["02024865", "80026c6c"]),
+        (b"", 2, ["8200"]),
     ],
 )
-def test_a_message_can_be_sent_in_fragments(message: str | bytes, sizes: list[int], frames: list[str]) -> None:
+def test_a_message_can_be_sent_in_fragments(message: str | bytes, sizes: list[int] | int, frames: list[str]) -> None:
     assert [frame.hex() for frame in connection(Role.SERVER).send_fragments(message, sizes)] == frames
 
 

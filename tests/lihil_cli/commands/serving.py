@@ -77,11 +77,16 @@ class Running:
     """One `lihil ...` process; what it writes is collected as it comes."""
 
     def __init__(
-        self, arguments: list[str], folder: Path, environ: dict[str, str], pass_fds: Sequence[int] = ()
+        self,
+        arguments: list[str],
+        folder: Path,
+        environ: dict[str, str],
+        pass_fds: Sequence[int] = (),
+        python: str = sys.executable,
     ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lihil_cli", *arguments],
+            [python, "-m", "lihil_cli", *arguments],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -164,12 +169,18 @@ def launching(folder: Path) -> Iterator[Launch]:
     """Start `lihil ARGUMENTS` in the folder, in a session of its own; all that is left of it is killed at the end."""
     started: list[Running] = []
 
-    def start(*arguments: str, pass_fds: Sequence[int] = (), is_measured: bool = True, **environ: str) -> Running:
+    def start(
+        *arguments: str,
+        pass_fds: Sequence[int] = (),
+        is_measured: bool = True,
+        python: str = sys.executable,
+        **environ: str,
+    ) -> Running:
         left_out = ("LIHIL_",) if is_measured else ("LIHIL_", "COVERAGE_PROCESS_")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         if is_measured and any(key.startswith("COVERAGE_PROCESS_") for key in inherited):
             inherited["LIHIL_RELOAD_MODE"] = "fork"  # where coverage is measured for its own sake it would be cold
-        started.append(Running(list(arguments), folder, inherited | environ, pass_fds))
+        started.append(Running(list(arguments), folder, inherited | environ, pass_fds, python))
         return started[-1]
 
     yield start

@@ -216,6 +216,12 @@ def test_a_lihil_app_is_announced_with_a_way_to_talk_to_it(launch: Launch, bare_
     [
         (["--reload", "--workers", "2"], {}, "reload (--reload) and 2 workers (--workers) exclude each other"),
         (["--reload"], {"LIHIL_WORKERS": "3"}, "reload (--reload) and 3 workers (LIHIL_WORKERS) exclude each other"),
+        (["--reload", "--drain", "5"], {}, "drain (--drain) does nothing with reload (--reload)"),
+        (
+            ["--hang-timeout", "5"],
+            {"LIHIL_RELOAD": "1"},
+            "hang_timeout (--hang-timeout) does nothing with reload (LIHIL_",
+        ),
         (["--port", "70000"], {}, "--port takes a whole number from 0 to 65535, not 70000"),
         (["--log-level", "loud"], {}, "--log-level takes one of critical, error,"),
         (["--log-level", ""], {}, "--log-level takes one of critical, error,"),

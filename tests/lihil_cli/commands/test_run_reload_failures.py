@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.lihil_cli.commands.serving import (
     BARE_APP,
+    DEADLINE_S,
     LIFESPAN_FAILS,
     Launch,
     Running,
@@ -123,6 +126,63 @@ def test_what_only_one_lifespan_can_have_goes_over_to_the_new_one(
     assert get(server.address) == b"v2"  # its lifespan was ended for the attempt, and taken up again
 
 
+BLOCKING = """
+    if scope["path"] == "/block":
+        import time
+        print("blocked", flush=True)
+        time.sleep(3600)
+"""
+
+
+def blocking(version: str) -> str:
+    """An app with a request that keeps the event loop from everything else, and a lifespan that takes leave slowly."""
+    source = BARE_APP.replace("VERSION", version).replace('    if scope["path"] == "/short":', BLOCKING[1:-1], 1)
+    slow = '            if message["type"] == "lifespan.shutdown":\n                await asyncio.sleep(1)\n'
+    slow += '                print("shut down", flush=True)\n'
+    return source.replace(
+        '            await send({"type": message["type"]', slow + '            await send({"type": message["type"]'
+    )
+
+
+def test_an_event_loop_that_is_blocked_holds_up_nothing_and_a_lifespan_that_is_slow_is_waited_for(
+    launch: Launch, bare_app: Path
+) -> None:
+    bare_app.write_text(blocking("v1"))
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    with server.connect() as connection:
+        connection.sendall(b"GET /block HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.wait_for("blocked\n")
+        bare_app.write_text(blocking("v2"))
+        server.wait_for("generation 2\n")
+    assert "the worker did not close its door in time: something blocks its event loop; it was killed\n" in server.said
+    assert "shut down" not in server.said
+    assert get(server.address) == b"v2"
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert server.said.endswith("shut down\n")
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
+def test_an_interpreter_that_is_missing_for_a_while_costs_one_reload(launch: Launch, bare_app: Path) -> None:
+    environment = bare_app.parent / "environment"
+    environment.symlink_to(sys.prefix)
+    python = environment / Path(sys.executable).relative_to(sys.prefix)
+    server = launch("run", "--reload", "--reload-mode", "cold", "--port", "0", python=str(python), is_measured=False)
+    server.wait_for("Ctrl-C stops it")
+    environment.unlink()
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.wait_for(f"no process could be started to load the code: {python}: No such file or directory\n")
+    server.wait_for("generation 1 goes on serving; waiting for a change to try again")
+    assert get(server.address) == b"VERSION"
+    environment.symlink_to(sys.prefix)
+    bare_app.write_text(BARE_APP.replace("VERSION", "v3"))
+    server.wait_for("generation 2\n")
+    assert get(server.address) == b"v3"
+    server.tell(signal.SIGINT)
+    assert server.ends() == 0
+    assert has_no_escapes_or_tracebacks(server.said)
+
+
 def test_a_worker_that_is_killed_is_replaced_and_told_in_one_line(launch: Launch, bare_app: Path) -> None:
     bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
     server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
@@ -148,6 +208,58 @@ def test_a_zygote_that_is_killed_is_missed_by_nobody(launch: Launch, bare_app: P
         assert get(server.address) == f"v{number}".encode()
 
 
+BUSY_WHEN_IMPORTED_AGAIN = """
+import pathlib, time
+mark = pathlib.Path(__file__).with_name("mark")
+if mark.exists():
+    print("busy", flush=True)
+    time.sleep(3600)
+mark.touch()
+"""
+
+
+def test_the_end_of_a_worker_is_noticed_while_the_zygote_is_busy(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = tmp_path_factory.mktemp("lib") / "site-packages"
+    site.mkdir()
+    (site / "heavy.py").write_text(BUSY_WHEN_IMPORTED_AGAIN)
+    bare_app.write_text("import os, heavy\n" + BARE_APP.replace('b"VERSION"', "str(os.getpid()).encode()"))
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0", PYTHONPATH=path, is_measured=False)
+    server.wait_for("busy\n")
+    os.kill(int(get(server.address)), signal.SIGKILL)
+    server.wait_for("; starting another\n")
+
+
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process is done with all that it was asked for."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what processes do")
+def test_a_spare_that_died_unseen_is_replaced_by_a_new_process(launch: Launch, bare_app: Path) -> None:
+    bare_app.write_text("import os\n" + BARE_APP.replace('b"VERSION"', 'f"{os.getppid()} {os.getpid()}".encode()'))
+    server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0")
+    server.wait_for("Ctrl-C stops it")
+    zygote, worker = map(int, get(server.address).split())
+    until(lambda: len(children_of(zygote)) == 2 and sleeps(zygote))
+    (spare,) = set(children_of(zygote)) - {worker}
+    server.tell(signal.SIGSTOP, group=False)  # it sees all of this at once
+    os.kill(zygote, signal.SIGSTOP)  # which would tell
+    os.kill(spare, signal.SIGKILL)
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.tell(signal.SIGCONT, group=False)
+    server.wait_for("generation 2\n")
+    os.kill(zygote, signal.SIGKILL)
+    assert "error" not in server.said
+    assert get(server.address) == b"v2"
+
+
 @pytest.mark.parametrize("blocking", ["import time; time.sleep(3600)\n", ""])
 def test_nothing_outlives_a_supervisor_that_is_killed(launch: Launch, bare_app: Path, blocking: str) -> None:
     server = launch("run", "--reload", "--port", "0")
@@ -161,6 +273,50 @@ def test_nothing_outlives_a_supervisor_that_is_killed(launch: Launch, bare_app: 
     assert server.is_silent
     with socket.create_server(("127.0.0.1", int(server.address.rpartition(":")[2]))):
         """The port is free again."""
+
+
+SLOW_PACKAGE = """\
+import pathlib, time
+seen = pathlib.Path(__file__).with_name("seen")
+if seen.exists():
+    print("once more", flush=True)
+    time.sleep(3600)
+seen.touch()
+"""
+
+
+def test_a_package_that_is_being_loaded_ahead_does_not_outlive_a_supervisor_that_is_killed(
+    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = tmp_path_factory.mktemp("lib") / "site-packages"
+    site.mkdir()
+    (site / "slow.py").write_text(SLOW_PACKAGE)
+    bare_app.write_text(f"import slow\n{BARE_APP}")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, is_measured=False)
+    server.wait_for("once more")
+    server.tell(signal.SIGKILL, group=False)
+    assert server.ends() == -signal.SIGKILL
+    assert server.is_silent
+
+
+def test_a_standard_input_that_is_closed_is_no_other_file(bare_app: Path) -> None:
+    command = [sys.executable, "-m", "lihil_cli", "run", "--reload", "--port", "0"]
+    with subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        cwd=bare_app.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as server:
+        assert server.stderr is not None
+        said = iter(server.stderr.readline, "")
+        assert any("Ctrl-C stops it" in line for line in said)
+        server.send_signal(signal.SIGCONT)  # upon which it looks whether the keyboard is its own again
+        bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+        assert any("generation 2" in line for line in said)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(DEADLINE_S) == 143
 
 
 def test_ctrl_c_ends_a_worker_that_is_busy_loading(launch: Launch, bare_app: Path) -> None:
@@ -261,3 +417,37 @@ def test_a_name_of_the_users_stands_in_nobodys_way(launch: Launch, bare_app: Pat
     server = launch("run", "--reload", "--port", "0")
     server.wait_for("Ctrl-C stops it")
     until(lambda: get(server.address) == b"VERSION")
+
+
+def test_settings_that_change_are_followed_told_and_kept_from_serving_while_they_are_wrong(
+    launch: Launch, bare_app: Path
+) -> None:
+    toml, extra = bare_app.parent / "pyproject.toml", bare_app.parent / "extra.vars"
+    other = "import os\n" + BARE_APP.replace('b"VERSION"', 'os.environ["EXTRA"].encode()')
+    (bare_app.parent / "other.py").write_text(other)
+    server = launch("run", "--reload", "--port", "0", "--log-level", "warning")
+    server.wait_for("Ctrl-C stops it")
+
+    toml.write_text("[tool.lihil]\nhost = '0.0.0.0'\napp = 'other:app'\nenv_file = 'extra.vars'\n")
+    bare_app.write_text(BARE_APP.replace("VERSION", "v2"))
+    server.wait_for("extra.vars cannot be read: No such file or directory\n")
+    server.wait_for("generation 1 goes on serving; waiting for a change to try again\n")
+    until(lambda: (server.news["error"] or {}).get("files") == ["pyproject.toml", "main.py"])
+    assert server.news["error"] == json.loads(error_file(server).read_text())
+    assert server.news["error"]["summary"].endswith("extra.vars cannot be read: No such file or directory")
+    assert (get(server.address), server.record["app"]) == (b"VERSION", "main:app")
+
+    extra.write_text("EXTRA=one\n")
+    server.wait_for(f"app is other:app from now on ({toml}), and was -\n")
+    server.wait_for(f"note: host stays 127.0.0.1; 0.0.0.0 ({toml}) takes a new start\n")
+    server.wait_for("reloaded pyproject.toml, main.py, extra.vars in")
+    server.wait_for("generation 2\n")
+    assert get(server.address) == b"one"
+    assert server.record["app"] == server.news["app"] == "other:app"
+
+    extra.write_text("EXTRA=two\n")
+    server.wait_for("reloaded extra.vars in")
+    server.wait_for("generation 3\n")
+    assert get(server.address) == b"two"
+    assert server.said.count("host stays") == 1
+    assert has_no_escapes_or_tracebacks(server.said)

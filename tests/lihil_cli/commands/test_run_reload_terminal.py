@@ -132,10 +132,27 @@ def test_keys_show_restart_and_quit_and_leave_the_terminal_as_it_was(terminal: T
         terminal.press("r")
         terminal.wait_for("restarted")
         terminal.wait_for("generation 2")
+    until(lambda: "Z" not in states_of_children(terminal.process.pid))
     assert "\x1b[31m[" not in terminal.shown
     assert "\x1b[32mrestarted" in terminal.shown
     terminal.press("q")
     assert terminal.process.wait(DEADLINE_S) == 0
+    assert termios.tcgetattr(terminal.far) == terminal.before
+
+
+def states_of_children(pid: int) -> str:
+    """Their letters as in ps(1): Z is one that has ended, and nobody has asked how."""
+    states = ""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(FileNotFoundError):  # gone by now
+            states += Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+    return states
+
+
+def test_a_terminal_that_hangs_up_ends_it_and_is_left_as_it_was(terminal: Terminal) -> None:
+    terminal.wait_for("Ctrl-C stops it")
+    os.kill(terminal.process.pid, signal.SIGHUP)
+    assert terminal.process.wait(DEADLINE_S) == 143
     assert termios.tcgetattr(terminal.far) == terminal.before
 
 

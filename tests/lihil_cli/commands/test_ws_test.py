@@ -174,6 +174,9 @@ def test_no_server_is_one_line_that_says_what_to_start() -> None:
         ("/x", "-p", "0"),
         ("/x", "-p", "1", "--url", "ws://h"),
         ("/x", "-H", "nonsense"),
+        ("/x", "-H", "authorization: x", "--auth", "u:p"),
+        ("/x", "Authorization:x", "--bearer", "t"),
+        ("/x", "-H", "Cookie: a=b", "--cookie", "c=d"),
         ("/x", "--subprotocol", "a b"),
         ("/x", "--origin", "a\nb"),
         ("/x", "-n", "0"),
@@ -189,6 +192,24 @@ def test_no_server_is_one_line_that_says_what_to_start() -> None:
         (":1/x", "--echo", "--handshake"),
         (":1/x", "--proxy", "p", "--no-proxy"),
         (":1/x", "-q", "-v"),
+        ("",),
+        (" ", "-m", "hi"),
+        (":1/x", "--junit", "out.xml"),
+        (":1/x", "--handshake", "--tap"),
+        (":1/x", "--speed", "2x"),
+        ("a.wst", "--record", "r.jsonl"),
+        ("a.wst", "-o", "jsonl"),
+        ("a.wst", "-m", "hi"),
+        ("a.wst", "-n", "1"),
+        ("a.wst", "--routes"),
+        (":1/x", "--handshake", "--reconnect"),
+        (":1/x", "--echo", "--expect", "hi"),
+        (":1/x", "--echo", "-0"),
+        ("--routes", "--timeout", "1"),
+        (":1/x", "-m", "\udcff"),
+        (":1/\udcff",),
+        (":1/x", "a==\udcff"),
+        (":1/x", "--expect", "\udcff"),
         (":1/x", "--expect", "/(/"),
         (":1/x", "-f", "/absent"),
         (":1/x", "--replay", "/absent"),
@@ -202,6 +223,19 @@ def test_wrong_use_is_told_without_a_traceback(arguments: tuple[str, ...], capsy
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert "Traceback" not in told.err
+
+
+def test_an_option_that_would_be_passed_over_is_named_with_what_it_does_not_go_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main.run(["ws-test", "a.wst", "-m", "hi"])
+    main.run(["ws-test", ":1/x", "--echo", "--in", "nul"])
+    main.run(["ws-test", ":1/x", "--tap"])
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")] == [
+        "error: -m has no meaning with .wst scripts",
+        "error: --in has no meaning with --echo",
+        "error: --tap has no meaning without a .wst script",
+    ]
 
 
 def test_a_reader_that_leaves_ends_it_quietly(port: int) -> None:
@@ -296,6 +330,13 @@ def test_an_app_is_talked_to_without_a_server(tmp_path: Path) -> None:
         "warning: logged by the app",
         "closed by the server: 1000 (normal closure)",
     ]
+
+
+@pytest.mark.parametrize("more", [(), ("--handshake",)])
+def test_the_timeout_bounds_the_app_s_startup_too(tmp_path: Path, more: tuple[str, ...]) -> None:
+    (tmp_path / "main.py").write_text("import asyncio\nasync def app(*_): await asyncio.Event().wait()\n")
+    done = run("/x", "--app", "main:app", "--timeout", "0.3", *more, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (6, b"error: --timeout: 0.3 s have passed\n")
 
 
 def test_a_handler_that_crashed_is_told_with_its_line(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from lihil_cli.devserver.events import (
     Gone,
     Kill,
     Launch,
+    Paused,
     Ready,
+    ShuttingDown,
     SpareOutdated,
     Stop,
     Suspended,
@@ -27,7 +29,9 @@ from lihil_cli.devserver.events import (
     Unfit,
     Word,
 )
-from lihil_cli.devserver.state import HOLD_S, STOP_S, Machine, Situation
+from lihil_cli.devserver.farewell import DRAIN_S, STOP_HEED_S, STOP_S
+from lihil_cli.devserver.situation import Situation
+from lihil_cli.devserver.state import CLOSE_S, HOLD_S, HURRY_S, SUSPEND_HEED_S, Machine
 
 BAD = Failure("SyntaxError", "error: SyntaxError")
 TAKEN = Failure("OSError", "error: the port is in use", is_exclusive=True)
@@ -44,20 +48,22 @@ class Worker:
     is_suspended: bool = False
     is_doomed: bool = False
     has_ended: bool = False
+    is_shutting: bool = False
     unanswered: int = 0
-    let_go_at: float | None = None
+    told_at: dict[Word, float] = field(default_factory=dict)
 
 
 class AnyCourse(RuleBasedStateMachine):
     """Workers that succeed, fail, and die at any moment, files that change at any moment."""
 
-    @initialize(keeps_spare=st.booleans())
-    def begin(self, keeps_spare: bool) -> None:
-        self.machine = Machine(keeps_spare=keeps_spare)
+    @initialize(keeps_spare=st.booleans(), start_timeout_s=st.sampled_from([None, 20.0]))
+    def begin(self, keeps_spare: bool, start_timeout_s: float | None) -> None:
+        self.machine = Machine(keeps_spare=keeps_spare, start_timeout_s=start_timeout_s)
         self.now = 0.0
         self.workers: dict[int, Worker] = {}
         self.end: int | None = None
         self.is_stopped = self.is_forced = False
+        self.stopped_at = 0.0
         self.tell(Changed(Change(at=0.0)))
 
     def tell(self, event: Event) -> None:
@@ -78,19 +84,26 @@ class AnyCourse(RuleBasedStateMachine):
                 assert not self.is_stopped or word is Word.STOP
                 assert word is not Word.LOAD or not self.workers[worker].orders
                 self.workers[worker].orders.append(word)
-                if word in {Word.DRAIN, Word.STOP}:
-                    self.workers[worker].let_go_at = self.now
+                self.workers[worker].told_at[word] = self.now
             case Kill(worker):
-                self.expect_answered(self.workers[worker])
+                self.expect_time(self.workers[worker])
                 self.workers[worker].is_doomed = True
             case End(code):
                 self.end = code
                 assert all(worker.has_ended for worker in self.workers.values())
 
-    def expect_answered(self, worker: Worker) -> None:
+    def expect_time(self, worker: Worker) -> None:
         """Nobody who has accepted connections is killed before it has had its time to answer them."""
-        has_had_time = worker.let_go_at is not None and self.now >= worker.let_go_at + STOP_S
-        assert not worker.unanswered or has_had_time or self.is_forced
+        if self.is_forced or worker.is_doomed:
+            return
+        past = {word: self.now - worker.told_at[word] + 1e-6 for word in worker.orders}
+        if worker.is_shutting:
+            assert past.keys() & {Word.SUSPEND, Word.DRAIN, Word.STOP}
+            assert all(past[word] >= DEAF[word] for word in past.keys() & DEAF.keys())
+        elif worker.unanswered:
+            assert any(past[word] >= DEAF[word] for word in past) or (
+                self.is_stopped and self.now >= self.stopped_at + STOP_HEED_S
+            )
 
     def living(self) -> list[int]:
         return [number for number, worker in self.workers.items() if not worker.has_ended]
@@ -106,6 +119,37 @@ class AnyCourse(RuleBasedStateMachine):
         self.tell(TimePassed())
         due = self.machine.deadline
         assert due is None or due > self.now
+
+    @rule()
+    def code_changes_and_nobody_hears(self) -> None:
+        """What is blocked keeps nobody from the newest code for ever."""
+        self.tell(Changed(Change(("main.py",), self.now)))
+        for _ in range(20):
+            self.let_the_killed_end()
+            due = self.machine.deadline
+            if due is None:
+                break
+            self.now = due
+            self.tell(TimePassed())
+        assert self.machine.deadline is None
+        assert self.machine.situation not in SWITCH
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data())
+    def a_worker_shuts_down(self, data: st.DataObject) -> None:
+        """It has begun with its last order, and takes its time with it."""
+        number = data.draw(st.sampled_from(self.living()))
+        worker = self.workers[number]
+        may = worker.orders and worker.orders[0] in {Word.SUSPEND, Word.DRAIN, Word.STOP}
+        if may and not worker.is_shutting and not worker.is_suspended and not worker.is_doomed:
+            self.answer_all(worker)
+            worker.is_shutting = True
+            self.tell(ShuttingDown(number))
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data())
+    def a_worker_stops_in_a_debugger(self, data: st.DataObject) -> None:
+        self.tell(Paused(data.draw(st.sampled_from(self.living()))))
 
     @precondition(lambda self: self.living())
     @rule(data=st.data(), outcome=st.sampled_from(["well", "well", "well", "bad", "taken"]))
@@ -140,7 +184,7 @@ class AnyCourse(RuleBasedStateMachine):
                 self.tell(Closed(number))
             case Word.SUSPEND:
                 self.answer_all(worker)
-                worker.is_suspended = True
+                worker.is_suspended, worker.is_shutting = True, False
                 self.tell(Suspended(number))
             case Word.DRAIN | Word.STOP:
                 self.answer_all(worker)
@@ -181,6 +225,9 @@ class AnyCourse(RuleBasedStateMachine):
     @precondition(lambda self: self.living())
     @rule()
     def the_killed_end(self) -> None:
+        self.let_the_killed_end()
+
+    def let_the_killed_end(self) -> None:
         for number in self.living():
             if self.workers[number].is_doomed or self.workers[number].has_failed:
                 self.workers[number].has_ended = True
@@ -197,8 +244,8 @@ class AnyCourse(RuleBasedStateMachine):
         doomed = [number for number, worker in self.workers.items() if worker.is_doomed]
         if doomed:
             number = data.draw(st.sampled_from(doomed))
-            news: list[Event] = [Ready(number), Unfit(number), Closed(number), Accepting(number), Suspended(number)]
-            self.tell(data.draw(st.sampled_from(news)))
+            news: list[Event] = [Ready(number), Unfit(number), Closed(number), Accepting(number)]
+            self.tell(data.draw(st.sampled_from([*news, Suspended(number), ShuttingDown(number)])))
 
     @precondition(lambda self: self.machine.generation)
     @rule(chance=st.integers(1, 8))
@@ -208,6 +255,7 @@ class AnyCourse(RuleBasedStateMachine):
 
     def tell_stop(self, *, may_kill: bool) -> None:
         self.is_forced = may_kill
+        self.stopped_at = self.stopped_at if self.is_stopped else self.now
         actions = self.machine.step(Stop(0), self.now)
         self.is_stopped = True
         for action in actions:
@@ -216,6 +264,15 @@ class AnyCourse(RuleBasedStateMachine):
     @invariant()
     def never_are_two_generations_serving(self) -> None:
         assert sum(worker.is_open for worker in getattr(self, "workers", {}).values() if not worker.has_ended) <= 1
+
+    @invariant()
+    def nobody_is_waited_for_without_an_end(self) -> None:
+        """Where nobody serves until a worker has answered, there is a limit, or that worker is being killed."""
+        machine = getattr(self, "machine", None)
+        if machine is not None and machine.situation in {Situation.CLOSING, Situation.SUSPENDING}:
+            assert machine.deadline is not None or self.workers[machine.old].is_doomed
+        if machine is not None and machine.situation is Situation.STOPPING:
+            assert machine.deadline is not None or all(self.workers[number].is_doomed for number in self.living())
 
     @invariant()
     def somebody_always_has_something_to_do(self) -> None:
@@ -229,7 +286,7 @@ class AnyCourse(RuleBasedStateMachine):
         actor = machine.next if machine.situation in BUSY_NEXT else machine.old
         assert actor in self.workers
         assert not self.workers[actor].has_ended
-        assert self.workers[actor].orders or self.workers[actor].has_failed
+        assert self.workers[actor].orders or self.workers[actor].has_failed or self.workers[actor].is_doomed
 
     def teardown(self) -> None:
         """However it was left: told to stop, it ends as soon as everybody has."""
@@ -246,3 +303,12 @@ class AnyCourse(RuleBasedStateMachine):
 
 
 BUSY_NEXT = {Situation.STARTING, Situation.LOADING, Situation.OPENING, Situation.RETRYING}
+SWITCH = {Situation.CLOSING, Situation.OPENING, Situation.SUSPENDING, Situation.REOPENING}
+DEAF = {
+    Word.CLOSE: CLOSE_S,
+    Word.OPEN: HURRY_S,
+    Word.SUSPEND: SUSPEND_HEED_S,
+    Word.DRAIN: DRAIN_S,
+    Word.STOP: STOP_HEED_S,
+}
+"""How long each order may be left unheard."""

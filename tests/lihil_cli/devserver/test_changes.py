@@ -17,7 +17,20 @@ def test_code_and_settings_may_count(path: str) -> None:
     assert may_count(path)
 
 
-@pytest.mark.parametrize("path", ["/p/a.html", "/p/a.css", "/p/a.json", "/p/README.md", "/p/main.py~", "/p/4913"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/a.html",
+        "/p/a.css",
+        "/p/a.json",
+        "/p/README.md",
+        "/p/main.py~",
+        "/p/4913",
+        "/p/.env~",
+        "/p/.env.swp",
+        "/p/.env.local.swx",
+    ],
+)
 def test_nothing_else_may(path: str) -> None:
     assert not may_count(path)
 
@@ -147,3 +160,33 @@ def test_while_the_code_is_broken_any_code_may_mend_it(ledger: Ledger, files: Fi
 def test_a_folder_stands_for_the_code_in_it(ledger: Ledger) -> None:
     assert ledger.below("/p") == ["/p/helper.py", "/p/main.py"]
     assert ledger.below("/p/main") == []
+
+
+def test_what_may_be_code_is_remembered_until_that_is_known(ledger: Ledger) -> None:
+    assert ledger.concerned("/p/main.py", 1) == ["/p/main.py"]
+    assert ledger.concerned("/p", 1, is_folder=True) == ["/p/helper.py", "/p/main.py"]
+    found = [
+        ledger.concerned(f"/p/{name}", at) for at, name in enumerate(["unused.py", "early.py", "late.py", "a.txt"])
+    ]
+    assert found == [[], [], [], []]
+    assert ledger.overlooked(0) == []
+    ledger.learn(files=["/p/main.py", "/p/early.py", "/p/late.py"], inherited=[], missing=[], whole=True)
+    assert ledger.overlooked(1) == ["/p/early.py", "/p/late.py"]
+    assert ledger.overlooked(2) == ["/p/late.py"]
+    assert ledger.overlooked(1) == ["/p/late.py"]
+
+
+def test_what_is_not_imported_any_more_is_forgotten(ledger: Ledger) -> None:
+    ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=True)
+    ledger.learn(files=["/p/main.py", "/p/helper.py"], inherited=[], missing=[], whole=True)
+    assert ledger.unread() == {"/p/helper.py"}
+
+
+def test_a_file_behind_a_link_is_known_by_the_name_that_the_code_gives_it(ledger: Ledger) -> None:
+    ledger.locate({"/p/helper.py": "/elsewhere/any.py", "/lib/lihil/app.py": "/src/lihil/app.py"})
+    assert ledger.concerned("/elsewhere/any.py", 1) == ["/p/helper.py"]
+    assert ledger.concerned("/p/helper.py", 1) == ["/p/helper.py"]
+    assert ledger.concerned("/src", 1, is_folder=True) == ["/lib/lihil/app.py"]
+    ledger.locate({"/p/helper.py": "/p/main.py"})
+    assert ledger.concerned("/p/main.py", 1) == ["/p/main.py", "/p/helper.py"]
+    assert ledger.concerned("/elsewhere/any.py", 1) == []

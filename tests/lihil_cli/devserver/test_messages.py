@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lihil_cli.devserver.messages import Link
+from lihil_cli.devserver.messages import Link, Message
 
 
 @pytest.fixture
@@ -62,3 +62,44 @@ def test_the_end_of_a_peer_is_read_and_sending_to_it_does_no_harm(ends: tuple[Li
     link.close()
     assert link.receive() is None
     near.send({})
+
+
+def is_behind(link: Link) -> bool:
+    return link.is_behind
+
+
+def test_a_peer_that_does_not_read_holds_up_nobody_and_misses_nothing() -> None:
+    ours, theirs = socket.socketpair()
+    near, far = Link(ours, never_waits=True), Link(theirs)
+    reader, writer = os.pipe()
+    for number in range(100):
+        near.send({"number": number, "filling": "x" * 50_000}, [writer] if number == 99 else [])
+    os.close(writer)
+    assert is_behind(near)
+    received: list[Message] = []
+    while len(received) < 100:
+        received += far.receive() or []
+        near.send_rest()
+    assert not is_behind(near)
+    assert [message["number"] for message in received] == list(range(100))
+    with os.fdopen(reader, "rb") as pipe, os.fdopen(far.take_descriptor(), "wb") as file:
+        file.write(b"hello")
+        file.close()
+        assert pipe.read() == b"hello"
+    far.close()
+    near.send({"text": "to nobody"})
+    assert not is_behind(near)
+    near.close()
+
+
+def test_what_was_not_sent_when_a_link_is_closed_keeps_nothing_open() -> None:
+    ours, theirs = socket.socketpair()
+    near = Link(ours, never_waits=True)
+    reader, writer = os.pipe()
+    near.send({"filling": "x" * 5_000_000})
+    near.send({"fork": 1}, [writer])
+    os.close(writer)
+    near.close()
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""
+    theirs.close()

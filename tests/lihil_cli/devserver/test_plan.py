@@ -32,9 +32,19 @@ def test_a_plan_says_what_the_settings_say(tmp_path: Path) -> None:
     plan = plan_for(resolve_settings(flags, start=tmp_path, environ={}), "token")
     assert (plan.target, plan.token) == (Target("main", "app", tmp_path), "token")
     assert (plan.proxies, plan.root_path, plan.certificate, plan.env_files) == ("*", "/shop", None, ())
-    flags = {"app": "main:app", "forwarded_allow_ips": "*"}
-    with pytest.raises(CliError, match="does nothing without proxy_headers"):
-        plan_for(resolve_settings(flags, start=tmp_path, environ={}), "token")
+    assert plan.start_timeout_s is None  # it may stand in a debugger
+    limited = plan_for(resolve_settings({**flags, "start_timeout": 2.5}, start=tmp_path, environ={}), "token")
+    assert limited.start_timeout_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "lack"), [("forwarded_allow_ips", "*", "proxy_headers"), ("uds_mode", "600", "uds")]
+)
+def test_a_setting_that_does_nothing_without_another_is_refused(
+    tmp_path: Path, flag: str, value: str, lack: str
+) -> None:
+    with pytest.raises(CliError, match=f"does nothing without {lack}"):
+        plan_for(resolve_settings({"app": "main:app", flag: value}, start=tmp_path, environ={}), "token")
 
 
 def test_a_certificate_that_cannot_be_used_is_found_before_anything_runs(tmp_path: Path) -> None:

@@ -12,13 +12,18 @@ from lihil_cli.devserver.events import (
     End,
     Event,
     Failed,
+    Failure,
     Gone,
     Kill,
     Launch,
+    Paused,
     Ready,
     ShowFailure,
+    ShowKilled,
     ShowLoss,
     ShowServed,
+    ShowWait,
+    ShuttingDown,
     SpareOutdated,
     Stop,
     Suspended,
@@ -27,7 +32,9 @@ from lihil_cli.devserver.events import (
     Unfit,
     Word,
 )
-from lihil_cli.devserver.state import HOLD_S, MAX_CRASHES, STOP_S, Machine, Situation
+from lihil_cli.devserver.farewell import DRAIN_S, STOP_HEED_S, STOP_S
+from lihil_cli.devserver.situation import Situation
+from lihil_cli.devserver.state import CLOSE_S, HOLD_S, HURRY_S, MAX_CRASHES, SLOW_S, SUSPEND_HEED_S, Machine
 from tests.lihil_cli.devserver.courses import BAD, TAKEN, AnyCourse
 
 TestAnyCourse = AnyCourse.TestCase
@@ -39,9 +46,9 @@ TestAnyCourse.settings = settings(max_examples=100, stateful_step_count=60, dead
 NEW = Changed(Change(("main.py",), at=10.0))
 
 
-def started(*, keeps_spare: bool = True) -> Machine:
+def started(*, keeps_spare: bool = True, start_timeout_s: float | None = None) -> Machine:
     """Worker 1 serves generation 1, worker 2 is the spare if there is one."""
-    machine = Machine(keeps_spare=keeps_spare)
+    machine = Machine(keeps_spare=keeps_spare, start_timeout_s=start_timeout_s)
     assert machine.step(Changed(Change(at=0.0)), 0.0) == [Launch(1), Tell(1, Word.LOAD)]
     assert machine.step(Ready(1), 0.1) == [Tell(1, Word.OPEN)]
     spare: Actions = [Launch(2)] if keeps_spare else []
@@ -168,14 +175,16 @@ def test_the_old_worker_is_restored_when_the_new_one_fails_alone_too() -> None:
 def test_an_old_worker_that_cannot_be_restored_leaves_nobody() -> None:
     machine = started()
     run(machine, 10.2, NEW, Failed(2, TAKEN), Suspended(1), Failed(3, TAKEN))
-    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [Launch(4)]
+    lost = ShowLoss(1, "with exit code 1", is_replaced=False)
+    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [lost, Launch(4)]
     assert machine.step(TimePassed(), 10.3) == [ShowFailure(TAKEN, NEW.change, serving=None)]
 
 
 def test_a_change_while_the_old_worker_is_restored_is_loaded_even_if_that_fails() -> None:
     machine = started()
     run(machine, 10.2, NEW, Failed(2, TAKEN), Suspended(1), Failed(3, TAKEN), Changed(Change(("b.py",), at=10.2)))
-    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [Launch(4), Tell(4, Word.LOAD)]
+    lost = ShowLoss(1, "with exit code 1", is_replaced=True)
+    assert machine.step(Gone(1, "with exit code 1"), 10.3) == [lost, Launch(4), Tell(4, Word.LOAD)]
 
 
 def test_a_change_while_the_old_worker_gives_up_its_lifespan_is_what_is_loaded_then() -> None:
@@ -238,7 +247,7 @@ def test_code_that_kills_its_worker_again_and_again_is_left_alone_until_it_chang
     for worker in range(1, MAX_CRASHES):
         run(machine, 0.2, Gone(worker, "by signal 11"), Ready(worker + 1), Accepting(worker + 1))
     assert machine.step(Gone(MAX_CRASHES, "by signal 11"), 0.2) == [
-        ShowLoss(MAX_CRASHES, "by signal 11", is_replaced=False)
+        ShowLoss(MAX_CRASHES, "by signal 11", is_replaced=False, is_too_often=True)
     ]
     assert machine.situation is Situation.BROKEN
     assert machine.step(NEW, 10.0)[-1] == Tell(MAX_CRASHES + 1, Word.LOAD)
@@ -269,7 +278,7 @@ def test_a_worker_that_overstays_its_farewell_is_killed() -> None:
     assert machine.step(TimePassed(), 10.1) == []
     due = machine.deadline
     assert due is not None
-    assert machine.step(TimePassed(), due) == [Kill(1)]
+    assert machine.step(TimePassed(), due) == [Kill(1), ShowKilled(1, "leave", is_deaf=True)]
     assert machine.deadline is None
 
 
@@ -291,8 +300,23 @@ def test_stop_in_the_middle_of_a_switch_lets_both_say_goodbye() -> None:
 def test_stop_gives_those_who_are_leaving_no_more_time_than_the_others() -> None:
     machine = started()
     run(machine, 10.0, NEW, Ready(2), Closed(1), Accepting(2))
-    machine.step(Stop(0), 10.0)
-    assert machine.deadline == 10.0 + STOP_S
+    machine.step(ShuttingDown(1), 10.1)
+    run(machine, 10.2, Stop(0), ShuttingDown(2))
+    assert machine.deadline == 10.2 + STOP_S
+    assert 10.2 + STOP_S < 10.0 + DRAIN_S
+
+
+def test_stop_does_not_wait_for_one_that_does_not_hear_but_for_a_lifespan_that_is_being_shut_down() -> None:
+    deaf, hearing = started(keeps_spare=False), started(keeps_spare=False)
+    for machine in (deaf, hearing):
+        assert machine.step(Stop(0), 10.0) == [Tell(1, Word.STOP)]
+        assert machine.deadline == 10.0 + STOP_HEED_S
+    assert deaf.step(TimePassed(), 10.0 + STOP_HEED_S) == [Kill(1), ShowKilled(1, "leave", is_deaf=True)]
+    assert deaf.step(ShuttingDown(1), 10.9) == []
+    assert deaf.step(Gone(1, "by signal 9"), 10.9) == [End(0)]
+    hearing.step(ShuttingDown(1), 10.5)
+    assert hearing.step(TimePassed(), 10.9) == []
+    assert hearing.step(TimePassed(), 10.0 + STOP_S) == [Kill(1), ShowKilled(1, "leave", is_deaf=False)]
 
 
 def test_stop_twice_is_at_once() -> None:
@@ -303,3 +327,116 @@ def test_stop_twice_is_at_once() -> None:
 
 def test_stop_with_nobody_there_is_the_end() -> None:
     assert Machine(keeps_spare=True).step(Stop(0), 0.0) == [End(0)]
+
+
+# Those who do not answer
+
+
+def test_an_old_worker_that_does_not_hear_is_killed_and_the_new_one_opens_once_it_has_ended() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2))
+    assert machine.deadline == 10.0 + CLOSE_S
+    assert machine.step(TimePassed(), 10.5) == [Kill(1), ShowKilled(1, "close its door", is_deaf=True)]
+    assert machine.step(Closed(1), 10.5) == []  # it is late: its end is what counts
+    assert machine.step(Gone(1, "by signal 9"), 10.5) == [Tell(2, Word.OPEN)]
+    assert machine.step(Accepting(2), 10.5) == [ShowServed(2, NEW.change), Launch(3)]
+    assert machine.deadline is None
+
+
+def test_an_old_worker_that_does_not_give_up_its_lifespan_is_killed_and_the_new_one_tries_again() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Failed(2, TAKEN))
+    assert machine.deadline == 10.0 + SUSPEND_HEED_S
+    machine.step(ShuttingDown(1), 10.1)
+    assert machine.deadline == 10.1 + DRAIN_S - SUSPEND_HEED_S
+    assert machine.step(TimePassed(), 13.0) == [Kill(1), ShowKilled(1, "give up its lifespan", is_deaf=False)]
+    assert machine.step(Gone(1, "by signal 9"), 13.0) == [Launch(3), Tell(3, Word.LOAD)]
+    assert run(machine, 13.0, Ready(3)) == [Tell(3, Word.OPEN)]
+
+
+def test_stop_waits_for_an_old_worker_that_is_killed_already_and_tells_it_nothing() -> None:
+    machine = started(keeps_spare=False)
+    run(machine, 10.0, NEW, Ready(2))
+    machine.step(TimePassed(), 10.5)
+    assert machine.step(Stop(0), 10.5) == [Kill(2)]
+    assert run(machine, 10.6, Gone(1, "by signal 9"), Gone(2, "by signal 9")) == [End(0)]
+
+
+def test_a_new_worker_that_does_not_open_is_waited_for_until_there_is_newer_code() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2), Closed(1))
+    words = "is loaded, but something blocks its event loop"
+    assert machine.step(TimePassed(), 10.0 + SLOW_S) == [ShowWait(words, None, serving=None)]
+    assert machine.deadline is None
+    for at in (15.0, 15.5):
+        machine.step(Changed(Change(("b.py",), at)), at)
+        assert machine.deadline == 15.0 + HURRY_S
+    assert machine.step(TimePassed(), 16.0) == [Kill(2)]
+    assert machine.step(Gone(2, "by signal 9"), 16.0) == [Tell(1, Word.OPEN)]
+    failure = Failure(
+        "the app was loaded, but something blocked its event loop; its worker was killed",
+        "error: the app was loaded, but something blocked its event loop; its worker was killed",
+    )
+    assert machine.step(TimePassed(), 16.0) == [ShowFailure(failure, NEW.change, serving=1)]
+    assert machine.step(Accepting(1), 16.0) == [Launch(3), Tell(3, Word.LOAD)]
+    assert machine.loading == ("main.py", "b.py")
+
+
+def test_an_old_worker_that_does_not_open_again_is_waited_for_until_there_is_newer_code() -> None:
+    machine = started(keeps_spare=False)
+    run(machine, 10.0, NEW, Ready(2), Gone(2, "by signal 9"))
+    machine.step(TimePassed(), 10.1)
+    words = "takes long to serve again what it served before"
+    assert machine.step(TimePassed(), 13.0) == [ShowWait(words, None, serving=None)]
+    machine.step(Changed(Change(("b.py",), 15.0)), 15.0)
+    assert machine.step(TimePassed(), 16.0) == [Kill(1), ShowKilled(1, "serve again", is_deaf=True)]
+    assert machine.step(Changed(Change(("c.py",), 16.0)), 16.0) == []
+    assert machine.step(TimePassed(), 17.0) == []  # it is killed already
+    lost = ShowLoss(1, "by signal 9", is_replaced=True)
+    assert machine.step(Gone(1, "by signal 9"), 17.0) == [lost, Launch(3), Tell(3, Word.LOAD)]
+    assert machine.loading == ("main.py", "b.py", "c.py")
+
+
+def test_a_change_while_one_that_does_not_hear_is_closed_hurries_the_new_one_too() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Ready(2), Changed(Change(("b.py",), 10.0)))
+    machine.step(TimePassed(), 10.5)
+    machine.step(Gone(1, "by signal 9"), 10.5)
+    assert machine.step(TimePassed(), 10.5 + HURRY_S) == [Kill(2)]
+    assert machine.step(Gone(2, "by signal 9"), 12.0) == [Launch(3), Tell(3, Word.LOAD)]
+
+
+def test_a_lifespan_that_was_taken_up_again_is_shut_down_like_any_other() -> None:
+    machine = started()
+    run(machine, 10.0, NEW, Failed(2, TAKEN), ShuttingDown(1), Suspended(1), Failed(3, TAKEN), Accepting(1), Stop(0))
+    assert machine.deadline == 10.0 + STOP_HEED_S
+
+
+def test_what_takes_long_to_load_is_told_once_and_may_take_its_time() -> None:
+    machine = Machine(keeps_spare=False)
+    machine.step(Changed(Change(at=0.0)), 0.0)
+    assert machine.step(TimePassed(), SLOW_S) == [ShowWait("is still loading", Change(at=0.0), serving=None)]
+    assert machine.deadline is None
+    run(machine, 5.0, Ready(1), Accepting(1), NEW)
+    assert machine.step(TimePassed(), 10.0) == [ShowWait("is still loading", NEW.change, serving=1)]
+    assert machine.deadline is None
+
+
+def test_a_start_that_takes_longer_than_it_may_has_failed() -> None:
+    machine = started(start_timeout_s=2.0)
+    run(machine, 10.0, NEW)
+    assert machine.step(TimePassed(), 12.0) == [Kill(2)]
+    assert machine.step(Ready(2), 12.0) == []
+    assert machine.step(Gone(2, "by signal 9"), 12.0) == [Launch(3)]
+    failure = machine.step(TimePassed(), 12.0)[0]
+    assert isinstance(failure, ShowFailure)
+    assert failure.failure.text == "error: the app did not start within 2 s (start_timeout); its worker was killed"
+    assert failure.serving == 1
+
+
+def test_a_start_that_stands_in_a_debugger_has_all_the_time_in_the_world() -> None:
+    machine = started(start_timeout_s=2.0)
+    run(machine, 10.0, NEW, Paused(1))
+    assert machine.deadline == 12.0
+    assert machine.step(Paused(2), 11.0) == []
+    assert machine.deadline is None

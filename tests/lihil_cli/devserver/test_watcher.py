@@ -13,6 +13,7 @@ from lihil_cli.devserver.inotify import Seen
 from lihil_cli.devserver.watcher import Notified, Source, forget_bytecode, open_sources, read_file
 
 DEADLINE_S = 60
+PATH_MAX = 4096  # limits.h
 
 
 class Watching:
@@ -65,6 +66,22 @@ def test_a_file_counts_when_its_writing_has_ended(tmp_path: Path) -> None:
         watch.wait_for(tmp_path / "main.py")
 
 
+def test_a_folder_is_told_of_by_every_name_that_it_is_followed_by(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("folder")
+    with watching(tmp_path) as watch:
+        assert watch.source.follow(str(link))
+        assert not watch.source.follow(str(link))
+        (link / "main.py").write_text("")
+        watch.wait_for(link / "main.py")
+        watch.wait_for(tmp_path / "folder" / "main.py")
+        (tmp_path / "folder").rename(tmp_path / "moved")
+        watch.wait_for(tmp_path / "folder", is_gone=True)
+        (tmp_path / "moved" / "late.py").write_text("")
+        watch.wait_for(tmp_path / "moved" / "late.py")
+
+
 def test_folders_that_come_later_are_followed_with_all_that_is_in_them(tmp_path: Path) -> None:
     staged = tmp_path.with_name(f"{tmp_path.name}-staged")
     (staged / "deep").mkdir(parents=True)
@@ -107,19 +124,26 @@ def test_what_is_no_source_of_the_users_is_not_even_watched(tmp_path: Path, fold
 
 @pytest.mark.parametrize("polls", [True, False])
 def test_elsewhere_and_on_silent_file_systems_the_same_is_told(tmp_path: Path, polls: bool) -> None:
-    (tmp_path / "node_modules").mkdir()
-    source = Notified([str(tmp_path)], polls=polls)
+    top, beside = tmp_path / "app", tmp_path / "beside"
+    for folder in (top / "node_modules", top / ".hidden", beside / "deep"):
+        folder.mkdir(parents=True)
+    source = Notified([str(top)], polls=polls)
     try:
         watch = Watching(source)
-        source.follow(str(tmp_path))
-        (tmp_path / "node_modules" / "x.py").write_text("")
-        (tmp_path / "main.py").write_text("")
-        watch.wait_for(tmp_path / "main.py")
-        (tmp_path / "main.py").unlink()
-        watch.wait_for(tmp_path / "main.py", is_gone=True)
+        folders = (top, beside, beside, top / ".hidden", tmp_path / "gone")
+        assert [source.follow(str(folder)) for folder in folders] == [False, True, False, True, False]
+        (top / "node_modules" / "x.py").write_text("")
+        (beside / "deep" / "x.py").write_text("")
+        (top / "main.py").write_text("")
+        (beside / "common.py").write_text("")
+        (top / ".hidden" / "x.py").write_text("")
+        for file in (top / "main.py", beside / "common.py", top / ".hidden" / "x.py"):
+            watch.wait_for(file)
+        (top / "main.py").unlink()
+        watch.wait_for(top / "main.py", is_gone=True)
     finally:
         source.close()
-    assert not any("node_modules/" in path for path in watch.paths)
+    assert not any("node_modules/" in path or "deep/" in path for path in watch.paths)
 
 
 def test_a_platform_without_inotify_gets_watchfiles(tmp_path: Path) -> None:
@@ -143,6 +167,32 @@ except OSError as error:
 """
     ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert ran.stdout == "the limit of watchers is reached (fs.inotify.max_user_instances)\n"
+
+
+def test_a_folder_that_cannot_be_watched_later_on_is_said_once_and_the_rest_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path
+    while len(f"{folder}/{'x' * 200}") < PATH_MAX:
+        folder /= "x" * 200
+    folder.mkdir(parents=True)
+    names = ["a" * 255, "b" * 255]  # with which a path is too long for the kernel
+    with watching(tmp_path) as watch:
+        above = os.open(folder, os.O_RDONLY)
+        for name in names:
+            os.mkdir(name, dir_fd=above)
+        watch.wait_for(folder / names[1])
+        (tmp_path / "main.py").write_text("")
+        watch.wait_for(tmp_path / "main.py")
+        assert not watch.source.follow(str(folder / names[0]))
+        for name in names:
+            os.rmdir(name, dir_fd=above)
+        os.close(above)
+    said = capsys.readouterr().err
+    assert said.startswith("note: ")
+    assert said.count("\n") == 1
+    why = "File name too long; a change there comes with the next one elsewhere"
+    assert f"/{names[0]} cannot be watched, and may not be the only one: {why}\n" in said
 
 
 def test_the_content_of_a_file_that_is_gone_is_none(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import io
 import os
 import signal
 import socket
+import threading
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -162,6 +163,43 @@ def test_ctrl_c_leaves_a_server_that_does_not_answer(servers: Servers, talk: Tal
 
     outcome = talk(servers.raw(interrupt), stdin=None, options=Options(messages=("here",)))
     assert outcome == Outcome(ExitCode.INTERRUPTED, "hi\n", "the server did not answer the close (1006)\n")
+
+
+def test_a_server_that_goes_away_is_connected_to_again(servers: Servers, talk: Talk) -> None:
+    heard: list[list[str | bytes]] = []
+    is_back = threading.Event()
+
+    async def go_away_once(socket: ServerConnection) -> None:
+        heard.append([])
+        if len(heard) == 2:
+            is_back.set()
+        async for message in socket:
+            heard[-1].append(message)
+            await socket.send(message)
+            if message == "a":
+                await socket.close(1012, "reload")
+            if message == "b":
+                await socket.close(1000)
+
+    read, write = os.pipe()
+    os.write(write, b"a\n")
+
+    def go_on() -> None:
+        is_back.wait()
+        os.write(write, b"b\n")
+
+    outcome = talk(
+        servers.websocket(go_away_once),
+        options=Options(messages=("hello",), reconnects=True),
+        streams=Streams(read, None, None),
+        watch=go_on,
+    )
+    os.close(write)
+    os.close(read)
+    assert (outcome.code, outcome.out) == (0, "hello\na\nhello\nb\n")
+    assert heard == [["hello", "a"], ["hello", "b"]]
+    assert outcome.err.splitlines()[0] == "closed by the server: 1012 (service restart): reload; connecting again"
+    assert outcome.err.splitlines()[-1] == "closed by the server: 1000 (normal closure)"
 
 
 def test_ctrl_c_closes_properly_where_the_server_does_too(servers: Servers, talk: Talk) -> None:

@@ -16,10 +16,10 @@ from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers, accept
 
 
-def echoed(port: int) -> Outcome:
+def echoed(port: int, *, timeout_s: float | None = None) -> Outcome:
     err = io.BytesIO()
     target = Target(f"ws://127.0.0.1:{port}/")
-    options = Options(ok_codes=frozenset({4000}))
+    options = Options(ok_codes=frozenset({4000}), timeout_s=timeout_s)
     settings = Settings(target, Handshake(), options, Path(), place=Located(target, "as named"))
     code = hold_echo(settings, Streams(None, None, err))
     return Outcome(code, "", err.getvalue().decode())
@@ -37,6 +37,18 @@ def test_every_message_comes_back_until_the_server_closes(servers: Servers, code
 
     assert echoed(servers.websocket(ask)).code == exit_code
     assert back == ["hi", b"\x00", "x" * 100_000]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_time_can_run_out(servers: Servers, is_open: bool) -> None:
+    async def keep_waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if is_open:
+            await accept(reader, writer)
+        await reader.read()
+
+    with pytest.raises(CliError, match=r"--timeout: 0\.1 s have passed") as caught:
+        echoed(servers.raw(keep_waiting), timeout_s=0.1)
+    assert caught.value.code == ExitCode.TIMEOUT
 
 
 def test_what_came_before_a_broken_rule_is_still_answered(servers: Servers) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import re
 from pathlib import Path
@@ -17,17 +18,17 @@ from lihil_cli.wstest.terminal import Streams
 from tests.lihil_cli.wstest.conftest import Outcome, Servers
 from tests.lihil_cli.wstest.test_opening import at_dev_server
 
-SECRETS = Handshake((("Authorization", "Bearer s3cret"), ("X-Odd", "1")))
+SECRETS = Handshake((("Authorization", "Bearer s3cret"), ("X-Session", "s3cret"), ("X-Odd", "1")))
 
 
 async def silent(connection: ServerConnection) -> None:
     """Say nothing, and close."""
 
 
-def shown(port: int, *, is_verbose: bool = False) -> Outcome:
+def shown(port: int, *, is_verbose: bool = False, timeout_s: float | None = None) -> Outcome:
     out, err = io.BytesIO(), io.BytesIO()
-    target = Target(f"ws://127.0.0.1:{port}/chat")
-    settings = Settings(target, SECRETS, Options(), Path(), is_verbose=is_verbose)
+    target = Target(f"ws://127.0.0.1:{port}/chat?token=s3cret&n=1")
+    settings = Settings(target, SECRETS, Options(timeout_s=timeout_s), Path(), is_verbose=is_verbose)
     settings = settings.but(place=Located(target, "as named"))
     code = show_handshake(settings, Streams(None, out, err))
     return Outcome(code, out.getvalue().decode(), err.getvalue().decode())
@@ -37,7 +38,9 @@ def test_a_handshake_is_shown_in_both_directions_without_its_secrets(servers: Se
     outcome = shown(servers.websocket(silent))
     assert (outcome.code, outcome.err) == (0, "the handshake with /chat succeeded\n")
     lines = outcome.out.splitlines()
-    assert lines[0] == "> GET /chat HTTP/1.1"
+    assert lines[0] == "> GET /chat?token=***&n=1 HTTP/1.1"
+    assert "s3cret" not in outcome.out
+    assert any(re.match("> sec-websocket-key: [^*]", line, re.IGNORECASE) for line in lines)
     assert "> Authorization: ***" in lines
     assert "> X-Odd: 1" in lines
     assert "< HTTP/1.1 101 Switching Protocols" in lines
@@ -57,6 +60,15 @@ def test_a_refused_handshake_is_shown_with_its_body(servers: Servers) -> None:
     outcome = shown(servers.websocket(silent, process_request=refuse))
     assert (outcome.code, outcome.err) == (ExitCode.REFUSED, "handshake refused: HTTP 401 Unauthorized\n")
     assert outcome.out.splitlines()[-3:] == ["{", '  "who": "you"', "}"]
+
+
+def test_time_can_run_out(servers: Servers) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    with pytest.raises(CliError, match=r"--timeout: 0\.1 s have passed") as caught:
+        shown(servers.raw(say_nothing), timeout_s=0.1)
+    assert caught.value.code == ExitCode.TIMEOUT
 
 
 def test_where_nothing_answers_there_is_nothing_to_show() -> None:

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.pattern import parse_pattern, value_pattern
 
 
@@ -28,16 +29,23 @@ from lihil_cli.wstest.pattern import parse_pattern, value_pattern
         ('{"a":1}', '{"a": true}', False),
         ('{"a":1}', "no json", False),
         ('{"a":1}', "[" * 100_000, False),
+        ('{"a":<int:n>,"b":${n}}', '{"a": 1, "b": 1}', True),
+        ('{"a":<int:n>,"b":${n}}', '{"a": 1, "b": 2}', False),
+        ("close 1000", Closed(1000), True),
+        ("close", Closed(4000), True),
+        ("close 1000", Closed(1001), False),
+        ("close 1000", "close 1000", False),
+        ("...", Closed(1000), False),
         ("null", "null", True),
         ("[]", "{}", False),
         ("{}", "[]", False),
     ],
 )
-def test_a_message_is_as_expected_or_not(written: str, payload: str | bytes, matches: bool) -> None:
+def test_a_message_is_as_expected_or_not(written: str, payload: str | bytes | Closed, matches: bool) -> None:
     assert parse_pattern(written).matches(payload) is matches
 
 
-@pytest.mark.parametrize("written", ["/(/", '{"a":', "hex: 0"])
+@pytest.mark.parametrize("written", ["/(/", '{"a":', "hex: 0", "${HOME}", '{"a": <int:n>, "b": "${m}"}'])
 def test_what_is_no_pattern_is_told(written: str) -> None:
     with pytest.raises(ValueError, match="is no pattern: "):
         parse_pattern(written)

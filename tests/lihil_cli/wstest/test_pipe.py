@@ -55,8 +55,8 @@ def test_a_line_without_end_is_not_gathered_for_ever() -> None:
 
 
 def test_a_record_is_given_step_by_step_as_it_is_asked_for() -> None:
-    async def play() -> list[Step | ValueError | None]:
-        seen: asyncio.Queue[Step | ValueError | None] = asyncio.Queue()
+    async def play() -> list[Step | Exception | None]:
+        seen: asyncio.Queue[Step | Exception | None] = asyncio.Queue()
         source = Replay(iter([Say("a"), Say("b")]), seen.put_nowait)
         taken = [await seen.get()]
         while taken[-1] is not None:
@@ -67,13 +67,31 @@ def test_a_record_is_given_step_by_step_as_it_is_asked_for() -> None:
     assert asyncio.run(play()) == [Say("a"), Say("b"), None]
 
 
-def test_a_record_that_cannot_be_read_is_told() -> None:
-    async def play() -> Step | ValueError | None:
-        seen: asyncio.Queue[Step | ValueError | None] = asyncio.Queue()
-        Replay(steps_of_record(["nonsense"], None), seen.put_nowait)
+@pytest.mark.parametrize("line", ["nonsense", "[" * 100_000])
+def test_a_record_that_cannot_be_read_is_told(line: str) -> None:
+    async def play() -> Step | Exception | None:
+        seen: asyncio.Queue[Step | Exception | None] = asyncio.Queue()
+        Replay(steps_of_record([line], None), seen.put_nowait)
         return await seen.get()
 
     assert "line 1 is no event of a record" in str(asyncio.run(play()))
+
+
+def test_a_record_whose_reading_fails_otherwise_is_told_as_well() -> None:
+    def fail() -> Iterator[Step]:
+        yield Say("a")
+        raise LookupError("a mistake of ours")
+
+    async def play() -> list[Step | Exception | None]:
+        seen: asyncio.Queue[Step | Exception | None] = asyncio.Queue()
+        source = Replay(fail(), seen.put_nowait)
+        taken = [await seen.get()]
+        source.resume()
+        return [*taken, await seen.get()]
+
+    said, failure = asyncio.run(play())
+    assert said == Say("a")
+    assert isinstance(failure, LookupError)
 
 
 @contextmanager
@@ -102,6 +120,24 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
         chunks = asyncio.run(read_all(descriptor))
     assert b"".join(chunks) == data
     assert len(chunks) > 2
+
+
+def test_a_descriptor_that_does_not_wait_has_not_ended_where_it_has_nothing_yet() -> None:
+    async def read(descriptor: int, write: int) -> list[bytes]:
+        chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        reader = PipeReader(descriptor, chunks.put_nowait)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(chunks.get(), 0.05)
+        os.write(write, b"late")
+        seen = [await chunks.get()]
+        os.close(write)
+        reader.resume()
+        return [*seen, await chunks.get()]
+
+    descriptor, write = os.pipe()
+    os.set_blocking(descriptor, False)
+    assert asyncio.run(read(descriptor, write)) == [b"late", b""]
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize("path", [Path("/dev/null"), Path("/")])

@@ -1,5 +1,3 @@
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,11 +21,11 @@ from lihil_cli.wstest.events import (
     Received,
     Send,
     Tick,
+    Unreached,
 )
 from lihil_cli.wstest.pattern import parse_pattern
 from lihil_cli.wstest.session import (
     CLOSE_WAIT_S,
-    LINGER_FOR_EXPECTED_S,
     LINGER_S,
     Session,
     State,
@@ -35,36 +33,7 @@ from lihil_cli.wstest.session import (
 )
 from lihil_cli.wstest.settings import Options
 from lihil_cli.wstest.steps import Expect, Leave, Measure, Say, Sleep
-
-PIPE = Options()
-BY_US = Closed(1000, by="client")
-LOST = Closed(1006, by="nobody")
-
-
-def replay(options: Options, *steps: Event | float) -> list[Action]:
-    """The actions that the steps lead to, in a row; a number lets that many seconds pass."""
-    now = 100.0
-    session = Session(options, now)
-    actions: list[Action] = []
-    for step in steps:
-        if isinstance(step, float):
-            now += step
-        else:
-            actions += session.handle(step, now)
-    return [Print(action.payload) if isinstance(action, Print) else action for action in actions]
-
-
-def said(text: str | bytes) -> Given:
-    return Given(Say(text))
-
-
-def exit_code(actions: Sequence[Action]) -> int:
-    assert isinstance(actions[-1], Exit)
-    return actions[-1].code
-
-
-def last_note(actions: Sequence[Action]) -> str:
-    return [action.text for action in actions if isinstance(action, Note)][-1]
+from tests.lihil_cli.wstest.played import BY_US, LOST, PIPE, exit_code, replay, said
 
 
 def test_the_greeting_of_a_server_that_closes_is_printed_and_all_is_well() -> None:
@@ -129,7 +98,7 @@ def test_a_message_that_was_on_its_way_when_we_closed_is_shown() -> None:
     [
         (Closed(1000), 0, "closed by the server: 1000 (normal closure)"),
         (Closed(1001, "bye"), 0, "closed by the server: 1001 (going away): bye"),
-        (Closed(1005), 5, "closed by the server: 1005 (no code given)"),
+        (Closed(1005), 0, "closed by the server: 1005 (no code given)"),
         (Closed(1011), 5, "closed by the server: 1011 (internal error)"),
         (Closed(1012, "reload"), 5, "closed by the server: 1012 (service restart): reload"),
         (Closed(4001, "kicked"), 5, "closed by the server: 4001 (private to the application): kicked"),
@@ -214,58 +183,6 @@ def test_output_that_fails_otherwise_says_so() -> None:
     assert actions == [Close(), Note("cannot write the output: disk full"), Exit(1)]
 
 
-# What a pipe's steps wait for
-
-
-def test_a_sleep_holds_up_what_comes_behind_it() -> None:
-    session = Session(PIPE, 0.0)
-    session.handle(Opened(), 0.0)
-    wanted = [session.wants_input]
-    assert session.handle(Given(Sleep(2.0)), 0.0) == []
-    assert [*wanted, session.wants_input] == [True, False]
-    assert session.handle(said("late"), 0.5) == []
-    session.handle(InputEnded(), 0.6)
-    assert session.wake_at == 2.0
-    assert session.handle(Tick(), 2.0) == [Send("late")]
-    assert session.wake_at == 2.0 + LINGER_S
-
-
-def test_an_expected_message_lets_the_input_go_on() -> None:
-    expected = Given(Expect(parse_pattern("welcome")))
-    steps: list[Event | float] = [Opened(), expected, said("hi"), Received("noise"), Received("welcome")]
-    assert replay(PIPE, *steps) == [Print("noise"), Print("welcome"), Send("hi")]
-
-
-def test_a_message_that_came_before_it_was_waited_for_counts_once() -> None:
-    expected = Given(Expect(parse_pattern("welcome"), 3.0))
-    steps: list[Event | float] = [Opened(), Received("welcome"), expected, said("hi")]
-    assert replay(PIPE, *steps) == [Print("welcome"), Send("hi")]
-    again = replay(PIPE, *steps, expected, said("never"), 3.0, Tick(), BY_US)
-    assert again[2:] == [Close(), Note("no message was welcome within 3 s"), Exit(1)]
-
-
-def test_only_so_much_is_kept_for_an_expectation_still_to_come() -> None:
-    flood: list[Event | float] = [Received("x" * 600_000), Received("y" * 600_000)]
-    expected = Given(Expect(parse_pattern("/^x/"), 1.0))
-    assert replay(PIPE, Opened(), *flood, expected, 1.0, Tick(), BY_US)[-1] == Exit(1)
-
-
-def test_a_long_flood_is_no_trouble_for_what_is_kept() -> None:
-    flood: list[Event | float] = [Received("x" * 100)] * 25_000
-    last = Given(Expect(parse_pattern("last"), 1.0))
-    assert replay(PIPE, Opened(), *flood, Received("last"), last, said("hi"))[-1] == Send("hi")
-
-
-def test_a_ping_and_a_close_can_be_steps() -> None:
-    steps: list[Event | float] = [Given(Measure(b"p")), Given(Leave(4000, "bye")), said("never")]
-    assert replay(PIPE, Opened(), *steps, Ponged(0.1), Closed(4000, "bye", "client"))[-4:] == [
-        Ping(b"p"),
-        Close(4000, "bye"),
-        Note("closed: 4000 (private to the application): bye"),
-        Exit(0),
-    ]
-
-
 # When to stop
 
 
@@ -288,6 +205,15 @@ def test_a_message_that_was_waited_for_ends_it() -> None:
     ]
 
 
+def test_nothing_more_is_shown_after_the_message_that_was_waited_for() -> None:
+    options = Options(until=parse_pattern("done"))
+    late: list[Event | float] = [Received("after"), Received("done")]
+    actions = replay(options, Opened(), Received("done"), *late, BY_US)
+    assert [action for action in actions if isinstance(action, Print)] == [Print("done")]
+    interrupted = replay(options, Opened(), Interrupted(), *late, Received("more"), BY_US)
+    assert [action for action in interrupted if isinstance(action, Print)] == [Print("after"), Print("done")]
+
+
 @pytest.mark.parametrize("options", [Options(limit=5), Options(until=parse_pattern("x"))])
 def test_who_says_what_to_wait_for_is_not_left_for_silence(options: Options) -> None:
     assert replay(options, Opened(), InputEnded(), 1000.0, Tick()) == []
@@ -297,79 +223,22 @@ def test_who_only_listens_is_not_left_for_silence_either() -> None:
     assert replay(Options(listen=True), Opened(), 1000.0, Tick()) == []
 
 
-EXPECTING = Options(expects=(parse_pattern("one"), parse_pattern("/two/")))
-
-
-def test_expectations_are_met_in_order_and_then_it_ends() -> None:
-    steps: list[Event | float] = [
-        Opened(),
-        InputEnded(),
-        Received("a two"),
-        Received("one"),
-        Received("noise"),
-        Received("a two"),
-    ]
-    actions = replay(EXPECTING, *steps, BY_US)
-    assert actions[-3:] == [Close(), Note("closed: 1000 (normal closure)"), Exit(0)]
-
-
-def test_expectations_that_are_met_do_not_cut_off_the_input() -> None:
-    assert replay(EXPECTING, Opened(), Received("one"), Received("two"), said("more")) == [
-        Print("one"),
-        Print("two"),
-        Send("more"),
-    ]
-    assert replay(EXPECTING, Opened(), Received("one"), Received("two"), InputEnded())[-1] == Close()
-    sleeping: list[Event | float] = [Opened(), Given(Sleep(1.0)), InputEnded(), Received("one"), Received("two")]
-    assert replay(EXPECTING, *sleeping)[-1] == Print("two")
-    assert replay(EXPECTING, *sleeping, 1.0, Tick())[-1] == Close()
-
-
-@pytest.mark.parametrize("end", [Closed(1000), Closed(1011), LOST])
-def test_an_expectation_that_was_not_met_is_a_failure(end: Closed) -> None:
-    actions = replay(EXPECTING, Opened(), Received("one"), end)
-    assert actions[-1] == Exit(1)
-    assert last_note(actions).endswith("; no message was /two/, as expected")
-
-
-def test_a_count_is_waited_for_although_everything_expected_has_come() -> None:
-    options = Options(expects=(parse_pattern("one"),), limit=2)
-    assert replay(options, Opened(), InputEnded(), Received("one")) == [Print("one")]
-
-
-def test_an_expectation_is_waited_for_longer_but_not_for_ever() -> None:
-    assert replay(EXPECTING, Opened(), InputEnded(), LINGER_S, Tick()) == []
-    assert replay(EXPECTING, Opened(), InputEnded(), LINGER_FOR_EXPECTED_S, Tick(), BY_US)[-1] == Exit(1)
-
-
-def test_a_message_that_is_on_its_way_when_the_time_is_up_is_still_expected() -> None:
-    steps: list[Event | float] = [
-        Opened(),
-        InputEnded(),
-        Received("one"),
-        LINGER_FOR_EXPECTED_S,
-        Tick(),
-        Received("two"),
-        BY_US,
-    ]
-    assert replay(EXPECTING, *steps)[-1] == Exit(0)
-
-
-def test_a_timeout_stays_a_timeout_and_says_what_did_not_come() -> None:
-    options = Options(expects=(parse_pattern("x" * 300),), timeout_s=1.0)
-    actions = replay(options, Opened(), 1.0, Tick(), BY_US)
-    assert actions[-1] == Exit(6)
-    assert f"no message was {'x' * 200}..., as expected" in last_note(actions)
-
-
 def test_a_code_can_be_declared_good() -> None:
     options = Options(ok_codes=frozenset({4001}))
     assert replay(options, Opened(), Closed(4001))[-1] == Exit(0)
     assert replay(options, Opened(), Closed(4002))[-1] == Exit(5)
 
 
+def test_a_lost_connection_can_be_declared_good_too() -> None:
+    options = Options(ok_codes=frozenset({1006}))
+    assert replay(options, Opened(), LOST)[-1] == Exit(0)
+    assert replay(options, Opened(), Given(Leave()), CLOSE_WAIT_S, Tick())[-1] == Exit(0)
+    assert replay(options, Opened(), Closed(1006, by="client"))[-1] == Exit(5)
+
+
 EVENTS = st.one_of(
     st.just(Opened()),
+    st.builds(Unreached, st.just("why"), st.booleans()),
     st.builds(
         Given,
         st.sampled_from(
@@ -394,6 +263,7 @@ OPTIONS = st.builds(
     until=st.none() | st.just(parse_pattern("/b/")),
     expects=st.lists(st.sampled_from([parse_pattern("a"), parse_pattern("/./")]), max_size=2).map(tuple),
     listen=st.booleans(),
+    reconnects=st.booleans(),
 )
 
 

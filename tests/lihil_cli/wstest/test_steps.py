@@ -51,6 +51,13 @@ def test_a_record_of_the_input_is_a_step(record: bytes, framing: str, is_binary:
         (b'{"sleep": true}', "a number of seconds"),
         (b'{"sleep": "1"}', "a number of seconds"),
         (b'{"expect": "/(/"}', "this regex is wrong"),
+        (b'{"text": "\\ud800"}', "half of a character"),
+        (b'{"json": ["\\ud800"]}', "half of a character"),
+        (b'{"ping": "\\ud800"}', "half of a character"),
+        (b'{"close": 1000, "reason": "\\ud800"}', "half of a character"),
+        (b'{"json": NaN}', "no JSON"),
+        (b'{"json": [1e999]}', "no JSON"),
+        (b'{"json": ' + b"[" * 100_000, "no JSON"),
     ],
 )
 def test_what_is_no_step_is_told(record: bytes, why: str) -> None:
@@ -88,7 +95,18 @@ def test_a_close_of_the_server_or_a_lost_connection_is_not_replayed() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["nonsense", "1", "{}", '{"ev": "send", "t": 1}', json.dumps({"ev": "send", "t": "x"})]
+    "line",
+    [
+        "nonsense",
+        "1",
+        "{}",
+        '{"ev": "send", "t": 1}',
+        json.dumps({"ev": "send", "t": "x"}),
+        '{"ev": "send", "t": 1e999, "kind": "text", "data": "a"}',
+        "[" * 100_000,
+        json.dumps({"ev": "send", "t": 1, "kind": "text", "data": "\ud800"}),
+        json.dumps({"ev": "close", "t": 1, "by": "client", "code": 1000, "reason": "x" * 124}),
+    ],
 )
 def test_what_is_no_record_is_told_with_its_line(line: str) -> None:
     with pytest.raises(ValueError, match="line 2 is no event of a record"):

@@ -18,6 +18,22 @@ def test_a_task_that_fails_becomes_the_outcome() -> None:
         asyncio.run(hold())
 
 
+def test_a_callback_that_fails_becomes_the_outcome_and_nothing_behind_it_is_called() -> None:
+    def fail(what: str) -> None:
+        raise LookupError(what)
+
+    async def hold() -> None:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[int] = loop.create_future()
+        callback = Tasks(ended).callback(fail)
+        loop.call_soon(callback, "the first mistake")
+        loop.call_soon(callback, "the second")
+        await ended
+
+    with pytest.raises(LookupError, match="the first mistake"):
+        asyncio.run(hold())
+
+
 def test_what_still_runs_is_waited_for_and_then_ended() -> None:
     ended_well: list[str] = []
 

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from lihil.server.ws_protocol import WebSocketProtocol
-from lihil_cli.errors import CliError
+from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.network.connecting import Frame, open_connection
 from lihil_cli.wstest.network.connection import Connection
@@ -24,7 +24,7 @@ from lihil_cli.wstest.network.handshake import (
     Refusal,
     RefusedError,
 )
-from lihil_cli.wstest.network.inprocess import AppHost, open_app
+from lihil_cli.wstest.network.inprocess import AppHost, load_target, open_app
 from lihil_cli.wstest.network.target import Target
 
 Outcome = tuple[str, list[str | bytes], object]
@@ -183,6 +183,30 @@ def test_an_app_that_drops_its_client_while_it_waits_is_left_in_peace() -> None:
     assert asyncio.run(run()) is None
 
 
+def test_a_drop_that_is_cut_short_still_ends_the_handler() -> None:
+    ended: list[str] = []
+
+    async def deaf(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("handler")
+
+    async def run() -> None:
+        host = AppHost(deaf, "main:deaf", Path())
+        connection = await open_connection(Target("ws://localhost/", app=host), Handshake(), print)
+        dropping = asyncio.create_task(connection.drop())
+        await asyncio.sleep(0)
+        dropping.cancel()
+        await asyncio.wait([dropping])
+        ended.append("drop")
+        assert dropping.cancelled()
+
+    asyncio.run(run())
+    assert ended == ["handler", "drop"]
+
+
 def test_what_has_no_meaning_without_a_wire_is_harmless_or_told() -> None:
     frames: list[Frame] = []
 
@@ -321,3 +345,25 @@ def test_an_app_whose_lifespan_fails_is_told_in_its_own_words(tmp_path: Path, ph
 
     with pytest.raises(CliError, match=f"(?s){why}"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("absent_app:app", ExitCode.USAGE),
+        ("plain_app:nope", ExitCode.USAGE),
+        ("plain_app:number", ExitCode.USAGE),
+        ("plain_app:", ExitCode.USAGE),
+        ("broken_app:app", ExitCode.FAILED),
+    ],
+)
+def test_an_app_that_is_not_there_is_wrong_use_and_one_that_breaks_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: ExitCode
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "plain_app.py").write_text("number = 1\n")
+    (tmp_path / "broken_app.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(CliError) as caught:
+        load_target(name, tmp_path)
+    sys.modules.pop("plain_app", None)
+    assert caught.value.code == code

@@ -65,13 +65,24 @@ def test_the_answer_to_the_handshake_can_be_looked_at(servers: Servers) -> None:
 
 @pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_a_message_in_fragments_is_one_message(servers: Servers, size: int, compression: bool) -> None:
+def test_a_message_in_fragments_is_one_message_of_frames_of_that_size(
+    servers: Servers, size: int, compression: bool
+) -> None:
+    frames: list[Frame] = []
+
     async def work(connection: Connection) -> list[str | bytes]:
-        await connection.send_fragments("при" * 5, size)
+        connection.on_frame = lambda frame: frames.append(frame) if frame.is_outgoing else None
+        await connection.send_fragments("при" * 50, size)
+        sent = len(frames)
         await connection.send_fragments(b"", size)
+        del frames[sent:]
         return [await connection.receive(), await connection.receive()]
 
-    assert talk(servers.websocket(echo), work, Handshake(compression=compression)) == ["при" * 5, b""]
+    assert talk(servers.websocket(echo), work, Handshake(compression=compression)) == ["при" * 50, b""]
+    frames = [frame for frame in frames if frame.name in {"text", "continuation"}]
+    assert {frame.length for frame in frames[:-1]} <= {size}
+    assert 0 < frames[-1].length <= size
+    assert [frame.rsv1 for frame in frames] == [compression, *[False] * (len(frames) - 1)]
 
 
 def test_every_frame_of_both_directions_is_shown(servers: Servers) -> None:

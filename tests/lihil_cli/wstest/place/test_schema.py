@@ -100,6 +100,12 @@ def test_the_paths_of_a_route_are_one() -> None:
     assert SCHEMA.path_of("ws://h/a%20b?x=2") == "/a%20b"
 
 
+def test_what_is_no_address_has_no_messages() -> None:
+    assert SCHEMA is not None
+    assert SCHEMA.messages_to("http://[::1") == ()
+    assert SCHEMA.path_of("http://[::1") == ""
+
+
 def test_a_route_has_an_example_that_fits_it() -> None:
     assert SCHEMA is not None
     examples = [one.example for one in SCHEMA.websockets]

@@ -20,6 +20,7 @@ WORDS = Words(
     ),
     ("ws", "bob"),
     "ws://127.0.0.1:8000/chat/general",
+    ("ws://127.0.0.1:8000/chat/general", "ws://127.0.0.1:8000/points"),
 )
 
 
@@ -62,7 +63,23 @@ def offered(before: str, words: Words = WORDS) -> list[str]:
         ('{"text":"free', []),
         ('{"type":"say"}', []),
         ('/json {"t', ['/json {"type":', '/json {"text":']),
-        ('@bob {"t', ['@bob {"type":', '@bob {"text":']),
+        ('@ws {"t', ['@ws {"type":', '@ws {"text":']),
+        ('@bob {', ['@bob {"x":']),
+        ('@nobody {"t', ['@nobody {"type":', '@nobody {"text":']),
+        ("@bob /pi", ["@bob /ping "]),
+        ("@bob /connect /e", ["@bob /connect /echo"]),
+        ("@bob ", []),
+        ('{"type":"say","text":"hi, ', []),
+        ('{"type":"say","text":"a \\"b\\", {', []),
+        ("{'type':'say','text':'hi, ", []),
+        ('{"type":"say","text":"hi, you",', ['{"type":"say","text":"hi, you","loud":']),
+        ('{"type":"say","text":"x: y","loud":t', ['{"type":"say","text":"x: y","loud":true']),
+        ('{"more":{', []),
+        ('{"more":[1,', []),
+        ('{"more":{"a":[1]},"te', ['{"more":{"a":[1]},"text":']),
+        ('{"type"', ['{"type":']),
+        ("hello {} ,", []),
+        ("/json [", []),
     ],
 )  # fmt: skip
 def test_tab_offers_what_can_follow(before: str, after: list[str]) -> None:
@@ -74,12 +91,12 @@ def test_every_command_is_offered() -> None:
 
 
 def test_messages_without_a_tag_have_their_members_alone() -> None:
-    assert offered("{", Words(WORDS.schema, ("ws",), "/points")) == ['{"x":']
+    assert offered("{", Words(WORDS.schema, target="/points")) == ['{"x":']
 
 
 def test_where_nothing_is_known_nothing_is_offered() -> None:
     assert offered("{", Words(target="/points")) == []
-    assert offered("{", Words(WORDS.schema, ("ws",), "/echo")) == []
+    assert offered("{", Words(WORDS.schema, target="/echo")) == []
 
 
 def test_what_is_offered_is_explained() -> None:

@@ -13,6 +13,9 @@ def test_a_file_is_read_or_the_reason_is_told(tmp_path: Path) -> None:
     missing = ReadFile(str(tmp_path / "b.bin"), "bin", "ws")
     assert asyncio.run(read_file(found)) == FileRead(found, b"\x00\xff")
     assert asyncio.run(read_file(missing)) == FileRead(missing, reason="No such file or directory")
+    for path in ("a\0b", "~nobody-of-that-name/x"):
+        assert asyncio.run(read_file(ReadFile(path, "bin", "ws"))).reason
+        assert asyncio.run(write_file(WriteFile(path, "x", "saved"))).mark == "bad"
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:

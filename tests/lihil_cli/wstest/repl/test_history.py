@@ -3,7 +3,7 @@ import os
 import stat
 from pathlib import Path
 
-from lihil_cli.wstest.repl.history import MAX_LINES, open_history
+from lihil_cli.wstest.repl.history import MAX_BYTES, MAX_LINES, open_history
 
 
 def project(tmp_path: Path) -> Path:
@@ -40,6 +40,15 @@ def test_outside_a_project_nothing_is_written(tmp_path: Path) -> None:
     assert lines(tmp_path) == []
 
 
+def test_a_line_belongs_to_the_route_that_it_went_to(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    history = open_history(root, "/a", lambda line: "/b" if line.startswith("@bob") else "/a")
+    for line in ("@bob hi", "hello"):
+        history.append(line)
+    assert lines(root, "/a") == ["hello", "@bob hi"]
+    assert lines(root, "/b") == ["@bob hi", "hello"]
+
+
 def test_what_was_typed_on_this_path_comes_first_and_each_line_once(tmp_path: Path) -> None:
     root = project(tmp_path)
     for path, text in (("/a", "1"), ("/b", "2"), ("/a", "3\nmore"), ("/b", "4"), ("/a", "1"), ("/b", "1")):
@@ -71,6 +80,26 @@ def test_the_file_is_cut_when_it_has_become_too_long(tmp_path: Path) -> None:
     assert (len(found), found[0]) == (MAX_LINES, str(2 * MAX_LINES))
     assert len(file.read_text().splitlines()) == MAX_LINES
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_history_goes_on_when_the_file_has_become_too_big(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    history = open_history(root, "/chat")
+    file = root / ".lihil" / "history"
+    record = f"{json.dumps(['/chat', 'é' * 50_000], ensure_ascii=False)}\n"
+    file.write_text(record * (MAX_BYTES // 100_000 + 2))
+    history.append("x" * MAX_BYTES)
+    history.append("newest")
+    assert lines(root) == ["newest", "é" * 50_000]
+    assert MAX_BYTES // 2 - 200_000 < file.stat().st_size < MAX_BYTES // 2
+    assert lines(root) == ["newest", "é" * 50_000]
+
+
+def test_what_ends_a_line_elsewhere_ends_none_here(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    for text in ("a\u2028b", "c\u0085d", "e\x0bf\r\ng"):
+        open_history(root, "/chat").append(text)
+    assert lines(root) == ["e\x0bf\r\ng", "c\u0085d", "a\u2028b"]
 
 
 def test_a_file_that_has_gone_costs_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,21 @@
 import pytest
 
 from lihil_cli.wstest.repl.desk import Setup
-from lihil_cli.wstest.repl.events import About, Connect, Failed, FetchTrace, Opened, Reloaded, Send, Tick, Traced, Watch
+from lihil_cli.wstest.repl.events import (
+    About,
+    Connect,
+    Drop,
+    Failed,
+    FetchTrace,
+    Opened,
+    Prefill,
+    Reloaded,
+    Send,
+    SendClose,
+    Tick,
+    Traced,
+    Watch,
+)
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 
@@ -83,6 +97,46 @@ def test_a_server_that_is_not_there_yet_is_waited_for(make_bench: MakeBench) -> 
     bench.do(Tick(), 0.2)
     bench.open()
     assert bench.shown == ["✓ open in 3.8 ms · no subprotocol"]
+
+
+def test_a_connection_that_is_waited_for_beside_another_can_be_given_up(bench: Bench) -> None:
+    bench.type("/open bob :1/x")
+    bench.fail("no server on 127.0.0.1:1", absent=True, peer="bob")
+    assert bench.shown == ["✗ bob: no server on 127.0.0.1:1; retrying, @bob /close gives it up"]
+    bench.do(Tick(), 0.1)
+    assert bench.type("@bob /close") == [Drop("bob")]  # it was just being tried
+    assert bench.shown == ["⚑ bob: given up"]
+    assert list(bench.desk.peers) == ["ws"]
+    bench.type("/open bob /x")
+    bench.open("bob")
+    bench.lose("bob")
+    bench.shown.clear()
+    bench.screen.clear()
+    bench.type("/open eve")
+    assert bench.type("@bob /drop") == [Watch(closely=False)]
+    assert bench.shown == ["⚑ bob: given up"]
+    assert bench.desk.current == "eve"
+    assert bench.type("@bob /drop") == [Prefill("@bob /drop")]
+    bench.type("/close")
+    assert bench.desk.current == "ws"
+    bench.close(1000)
+    assert bench.code == 5  # bob was lost
+
+
+def test_the_last_connection_that_is_waited_for_ends_it_when_it_is_given_up(bench: Bench) -> None:
+    bench.type("/open bob :1/x")
+    bench.fail("no server", absent=True, peer="bob")
+    bench.close(1000)
+    assert not bench.desk.is_leaving
+    bench.type("/close")
+    assert bench.code == 0
+    assert bench.repl.toolbar.startswith("ws /chat · ")
+
+
+def test_the_only_connection_can_be_given_up_before_it_is_there(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    assert bench.type("/close")[0] == Drop("ws")
+    assert bench.code == 3
 
 
 @pytest.mark.parametrize(("near", "longest_s"), [(True, 0.4), (False, 2.0)])
@@ -212,6 +266,24 @@ def test_after_a_reload_a_refusal_is_no_reason_to_leave(bench: Bench) -> None:
     assert bench.code is None
 
 
+def test_where_the_user_wanted_to_go_in_vain_is_no_reason_to_leave_either(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, reconnects=False))
+    bench.open()
+    assert bench.type("/connect /other") == [SendClose("ws", 1000)]
+    bench.close(1000)
+    bench.shown.clear()
+    bench.fail("handshake refused: HTTP 404 Not Found", code=4)
+    assert bench.shown == [
+        "✗ handshake refused: HTTP 404 Not Found",
+        "  /reconnect connects again; Ctrl-D leaves",
+    ]
+    assert bench.do(Reloaded(9)) == []
+    bench.type("/connect")
+    bench.open()
+    bench.lose()
+    assert bench.code == 5
+
+
 def test_news_of_a_connection_that_was_given_up_mean_nothing(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.type("/quit")
@@ -248,9 +320,11 @@ def test_a_dev_server_that_changes_is_nothing_to_a_connection_the_user_dropped(b
 
 
 def test_a_further_connection_that_never_was_changes_nothing(bench: Bench) -> None:
-    bench.type("/open bob ftp://h")
-    bench.fail("'ftp' is no scheme of a WebSocket address", code=2, peer="bob")
-    assert bench.shown == ["✗ bob: 'ftp' is no scheme of a WebSocket address"]
+    bench.type("/open bob /other")
+    bench.fail("handshake refused: HTTP 404 Not Found", code=4, peer="bob")
+    bench.open("bob")  # what comes late means nothing
+    bench.fail("late", peer="bob")
+    assert bench.shown == ["✗ bob: handshake refused: HTTP 404 Not Found"]
     assert (bench.repl.marker, bench.desk.current) == ("", "ws")
     bench.close(1000)
     assert bench.code == 0

@@ -1,14 +1,18 @@
 import pytest
 
-from lihil_cli.wstest.place.schema import parse_schema
+from lihil_cli.errors import CliError
+from lihil_cli.wstest.place.schema import Route, Schema, parse_schema
 from lihil_cli.wstest.repl.desk import Setup
 from lihil_cli.wstest.repl.events import (
+    About,
     ClearScreen,
     Closed,
     Connect,
     Drop,
+    Opened,
     Prefill,
     ReadFile,
+    SchemaRead,
     Send,
     SendClose,
     SendPing,
@@ -19,7 +23,7 @@ from lihil_cli.wstest.repl.events import (
     TraceFrames,
 )
 from lihil_cli.wstest.repl.orders import MAX_PEERS
-from tests.lihil_cli.wstest.place.test_schema import route
+from tests.lihil_cli.wstest.place.test_schema import param, route
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
 
 
@@ -45,6 +49,15 @@ def test_a_line_is_done_and_shown(bench: Bench, line: str, action: object, shown
     assert bench.shown == [shown]
 
 
+def test_with_binary_what_is_typed_goes_out_as_binary_messages(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, is_binary=True))
+    bench.open()
+    assert bench.type("hé") == [Send("ws", "hé".encode())]
+    assert bench.type("/hex 00") == [Send("ws", b"\x00")]
+    assert bench.type("/repeat 1 x") == [Send("ws", b"x")]
+    assert bench.shown[-4:-2] == ["› hé", "› /hex 00"]
+
+
 @pytest.mark.parametrize(
     ("line", "action"),
     [
@@ -66,9 +79,58 @@ def test_a_mistake_is_told_and_nothing_is_sent(bench: Bench) -> None:
     assert bench.shown == ["✗ unknown command /nope: /help lists them, and //nope sends the line as it is"]
 
 
+class Broken(Schema):
+    """What is known of an app, with a bug in it."""
+
+    @property
+    def websockets(self) -> tuple[Route, ...]:
+        raise RuntimeError("boom")
+
+
+def test_a_bug_costs_the_line_and_not_the_session(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, schema=Broken("", ())))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/routes") == [Prefill("/routes")]
+    told = ["✗ RuntimeError: boom", "  This is a bug in lihil; please report it, with what /trace shows."]
+    assert bench.shown[-2:] == told
+    bench.type("/trace")
+    assert bench.shown[-1] == "  RuntimeError: boom"
+    assert bench.type("hi") == [Send("ws", "hi")]
+
+
+def test_an_address_that_is_none_leaves_the_session_alone(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/chat")]})
+    bench = make_bench(Setup(URL, schema=schema))
+    bench.open()
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.type("/connect http://[::1")
+    bench.do(Closed("bob", 1000, by="client"))
+    bench.fail("'http://[::1' is no address", code=2, peer="bob")
+    bench.type("/use bob")
+    bench.type("/new")
+    assert "the schema knows no message types" in bench.shown[-1]
+
+
 def test_an_empty_line_means_nothing(bench: Bench) -> None:
     assert [bench.type(""), bench.type("  ")] == [[], []]
     assert bench.shown == []
+
+
+@pytest.mark.parametrize(
+    ("pasted", "action"),
+    [
+        ("pasted\n", Send("ws", "pasted")),
+        ("two\nlines\n\n", Send("ws", "two\nlines\n")),
+        ('/json\n{"a":\n1}\n', Send("ws", '{"a":1}')),
+        ("/close\t4000\nbye\n", SendClose("ws", 4000, "bye")),
+        ("/open\nbob\n/x\n", Connect("bob", "/x", "ws")),
+        ("@ws hi\n", Send("ws", "hi")),
+    ],
+)
+def test_what_is_pasted_means_what_it_would_mean_in_one_line(bench: Bench, pasted: str, action: object) -> None:
+    assert bench.type(pasted) == [action]
 
 
 def test_while_there_is_no_connection_the_line_stays_in_the_prompt(make_bench: MakeBench) -> None:
@@ -124,10 +186,72 @@ def test_items_go_to_the_route_that_is_named_and_its_headers_stay_with_the_conne
     bench.type("/connect talk name==red")
     moved = Connect("bob", "/rooms/red", headers=(("Token", "a"), ("X", "1")))
     assert bench.do(Closed("bob", 1000, by="client"))[-1] == moved
+    bench.open("bob")
     bench.shown.clear()
-    bench.type("/connect talk")
-    bench.type("/open eve talk")
+    assert bench.type("/connect talk") == []
+    assert bench.type("/open eve talk") == []
     assert bench.shown[-2:] == ["✗ /rooms/{name} needs name==VALUE"] * 2
+    bench.type("/close")
+    bench.type("/connect talk name==red token:c")  # while it is being closed
+    assert bench.shown[-1:] == ["✗ bob is being closed"]
+    assert bench.desk.peer.headers == ()
+
+
+@pytest.mark.parametrize("command", ["/connect", "/open bob"])
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("http://[::1", "'http://[::1' is no address: Invalid IPv6 URL"),
+        ("ftp://h/x", "'ftp' is no scheme of a WebSocket address"),
+        ("/rooms", "no WebSocket route matches /rooms"),
+        ("/room/blue", "no WebSocket route matches /room/blue; did you mean /rooms/{name}?age:int ?"),
+        ("?age=x", "query age: expected int, got 'x'"),
+        ("/rooms/blue age==1 x-n:a", "header x_n: expected int, got 'a'"),
+    ],
+)
+def test_a_slip_in_a_target_costs_no_connection(make_bench: MakeBench, command: str, target: str, why: str) -> None:
+    params = [param("age", "query", "int"), param("x_n", "header", "int", required=False)]
+    schema = parse_schema({"title": "x", "routes": [route("/rooms/{name}", *params)]})
+    address = "ws://127.0.0.1:8000/rooms/blue?age=1"
+    bench = make_bench(Setup(address, schema=schema, is_checked=True))
+    bench.do(Opened("ws", About(address)))
+    bench.shown.clear()
+    assert bench.type(f"{command} {target}") == []
+    assert bench.shown[0].startswith(f"✗ {why}")
+    assert bench.desk.peer.is_open
+    assert bench.type(f"{command} ?age=2") != []
+
+
+def test_what_the_schema_says_counts_for_its_server_alone_and_as_it_is_now(make_bench: MakeBench) -> None:
+    schema = parse_schema({"title": "x", "routes": [route("/chat")]})
+    bench = make_bench(Setup(URL, schema=schema, is_checked=True))
+    bench.open()
+    assert bench.type("/open bob ws://other/x") == [Connect("bob", "ws://other/x", "ws")]
+    bench.open("bob")
+    assert bench.type("/open eve /y") == [Connect("eve", "/y", "bob")]  # on the other server
+    bench.open("eve")
+    bench.type("/use ws")
+    assert bench.type("/open ann /new") == []
+    bench.do(SchemaRead(parse_schema({"title": "x", "routes": [route("/new")]})))
+    assert bench.type("/open ann /new") == [Connect("ann", "/new", "ws")]
+    bench.do(SchemaRead(None))
+    bench.open("ann")
+    assert bench.type("/connect /any") == [SendClose("ann", 1000)]
+
+
+def test_a_header_that_asks_for_what_nobody_knows_costs_no_connection(make_bench: MakeBench) -> None:
+    def check(headers: object) -> None:
+        if headers == (("Token", "${NONE}"),):
+            raise CliError("the header Token asks for NONE")
+
+    bench = make_bench(Setup(URL, headers=(("X", "${X}"),), check_headers=check))
+    bench.open()
+    bench.shown.clear()
+    assert bench.type("/connect /chat Token:${NONE}") == []
+    assert bench.type("/open bob /chat Token:${NONE}") == []
+    assert bench.shown[-2:] == ["✗ the header Token asks for NONE"] * 2
+    own = (("X", "${X}"), ("Token", "${TOKEN}"))
+    assert bench.type("/open bob /chat Token:${TOKEN}") == [Connect("bob", "/chat", "ws", own)]
 
 
 def test_several_connections_have_names(bench: Bench) -> None:
@@ -154,12 +278,23 @@ def test_several_connections_have_names(bench: Bench) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("hi", "bob"), ("@ws hi", "ws"), ("@ws\thi", "ws"), ("@nobody hi", "bob"), ("@", "bob"), ("", "bob")],
+)
+def test_a_line_goes_to_the_connection_it_names_or_to_the_current_one(bench: Bench, line: str, name: str) -> None:
+    bench.type("/open bob")
+    assert bench.desk.peer_of(line).name == name
+
+
 def test_a_command_to_one_of_several_changes_nothing_about_the_others(bench: Bench) -> None:
     bench.type("/open bob")
     bench.open("bob")
     assert bench.type("@ws /close 4000") == [SendClose("ws", 4000)]
     assert bench.desk.current == "bob"
     bench.type("@bob /use ws")
+    assert bench.desk.current == "ws"
+    bench.type("@bob /use nobody")
     assert bench.desk.current == "ws"
 
 
@@ -182,6 +317,12 @@ def test_there_is_a_limit_to_connections(bench: Bench) -> None:
 def test_a_message_is_repeated_at_once(bench: Bench) -> None:
     assert bench.type("/repeat 3 ping") == [Send("ws", "ping")] * 3
     assert bench.shown == ["  ping  ×3", "  repeat: 3 sent"]
+
+
+def test_any_message_is_repeated_as_it_would_be_sent(bench: Bench) -> None:
+    assert bench.type("/repeat 2 /fragment 1 /hex 00 ff") == [Send("ws", b"\x00\xff", 1)] * 2
+    assert bench.shown == ["  /hex 00 ff  ×2", "  repeat: 2 sent"]
+    assert bench.type("/edit") == [Prefill("/hex 00 ff", edit=True)]
 
 
 def test_a_message_is_repeated_in_time(bench: Bench) -> None:

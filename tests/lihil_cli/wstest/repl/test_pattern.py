@@ -38,3 +38,10 @@ def test_what_is_no_pattern_is_refused_with_its_reason(make: object) -> None:
     assert callable(make)
     with pytest.raises(ValueError, match="is no pattern"):
         make("{")
+    with pytest.raises(ValueError, match="nothing says what"):
+        make('{"a": "${NAME}"}')
+
+
+def test_a_close_is_not_expected_at_the_prompt() -> None:
+    with pytest.raises(ValueError, match="a close is no message"):
+        make_expectation("close 1000")

@@ -2,7 +2,8 @@ import pytest
 
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.repl.events import About, Closed
-from lihil_cli.wstest.repl.peer import FIRST_WAIT_S, LONGEST_WAIT_S, Life, Peer
+from lihil_cli.wstest.repl.peer import Life, Peer
+from lihil_cli.wstest.returning import FIRST_WAIT_S, LONGEST_WAIT_S
 
 
 def opened(at: float = 0.0) -> Peer:
@@ -41,6 +42,7 @@ def test_what_follows_depends_on_how_it_ended(event: Closed, life: Life, code: E
     [
         (Closed("ws", 4000, by="client"), ExitCode.OK),
         (Closed("ws", 1000), ExitCode.OK),
+        (Closed("ws", 1005), ExitCode.OK),
         (Closed("ws", 1011), ExitCode.ENDED_BADLY),
         (Closed("ws", 1006, by="nobody"), ExitCode.ENDED_BADLY),
     ],
@@ -50,6 +52,12 @@ def test_a_close_that_we_asked_for_is_the_end(event: Closed, code: ExitCode) -> 
     peer.life = Life.CLOSING
     peer.close(event, 5.0, reconnects=True)
     assert (peer.life, peer.code) == (Life.ENDED, code)
+
+
+def test_a_lost_connection_can_be_declared_good() -> None:
+    peer = opened()
+    peer.close(Closed("ws", 1006, by="nobody"), 5.0, reconnects=False, ok_codes={1006})
+    assert peer.code == ExitCode.OK
 
 
 def test_the_wait_doubles_up_to_two_seconds_and_begins_anew_after_a_steady_connection() -> None:

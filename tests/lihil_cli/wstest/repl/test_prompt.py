@@ -103,6 +103,10 @@ def test_ctrl_c_clears_the_line_then_hints_then_leaves(servers: Servers, sit: Si
     person.wait_for(has_prompt)
     person.type("half")
     person.wait_for(ends_with_prompt("half", 80))
+    person.type("\x12else")  # what is looked for and not found is left in the same way, and costs no line
+    person.wait_for(shows("I-search backward: else"))
+    person.type("\x03")
+    person.wait_for(ends_with_prompt("half", 80))
     person.type("\x03")
     person.wait_for(has_prompt)
     person.say("whole", has_row("‹ whole"))
@@ -166,8 +170,8 @@ def test_the_name_of_a_file_is_completed(servers: Servers, sit: Sit, tmp_path: P
     (tmp_path / "message.txt").write_text("from a file")
     person = sit(80, f":{servers.websocket(echo)}/")
     person.wait_for(has_prompt)
-    person.type("/file mess\t")
-    person.wait_for(ends_with_prompt("/file message.txt", 80))
+    person.type("@ws /file mess\t")
+    person.wait_for(ends_with_prompt("@ws /file message.txt", 80))
     person.say("", has_row("‹ from a file"))
 
 
@@ -182,6 +186,36 @@ def test_a_message_can_be_written_in_the_editor(servers: Servers, sit: Sit, tmp_
     person.say("", has_row("‹ some and more"))
     person.type("/edit draft\r")
     person.wait_for(ends_with_prompt("draft and more", 80))
+
+
+def test_a_server_that_closes_while_the_editor_is_open_is_told_when_it_is_closed(
+    servers: Servers, sit: Sit, tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    closes, ends = tmp_path / "closes", tmp_path / "ends"
+    editor = tmp_path / "editor"
+    waits = f"trap '' INT; echo editing; until test -e {ends}; do sleep 0.02; done"
+    editor.write_text(f"#!/bin/sh\n{waits}\nprintf ' more' >> \"$1\"\n")
+    editor.chmod(0o700)
+
+    async def close(connection: ServerConnection) -> None:
+        while not closes.exists():
+            await asyncio.sleep(0.01)
+        await connection.send("last words")
+        await connection.close()
+        ends.touch()
+
+    person = sit(80, f":{servers.websocket(close)}/chat", EDITOR=str(editor), VISUAL="")
+    person.wait_for(has_prompt)
+    person.type("some\x18\x05")  # Ctrl-X Ctrl-E
+    person.wait_for(shows("editing"))
+    person.type("\x03")  # the editor's, whatever it makes of it
+    closes.touch()
+    assert person.end() == 0
+    rows = person.rows()
+    assert [row for row in rows if row.endswith(("last words", "not sent:", "some more"))] == rows[-4:-3] + rows[-2:]
+    assert rows[-3].startswith("⚑ closed by server 1000 (normal closure) after ")
+    assert '["/chat", "some more"]' in (tmp_path / ".lihil" / "history").read_text()
 
 
 @pytest.mark.parametrize("chosen", ["inputrc", "command"])

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lihil_cli.wstest.repl.events import Copy, Tick, WriteFile
+from lihil_cli.wstest.repl.events import Copy, InputEnded, Tick, WriteFile
 from tests.lihil_cli.wstest.repl.conftest import Bench
 
 
@@ -133,6 +133,42 @@ def test_what_is_expected_and_does_not_come_is_told_and_makes_the_exit_code_1(be
     bench.do(Tick(), 1.0)
     assert "✗ nothing came that matches /^ho/" in bench.shown[0]
     bench.type("/quit")
+    bench.close(1000)
+    assert bench.code == 1
+
+
+def test_what_is_still_expected_when_the_connection_ends_has_not_come(bench: Bench) -> None:
+    bench.type("/expect /^hi/")
+    bench.receive("HI 1")
+    bench.shown.clear()
+    bench.do(InputEnded())
+    bench.close(1000)
+    assert bench.shown[-1].startswith("✗ nothing came that matches /^hi/ before the end; the last message: ")
+    assert bench.code == 1
+
+
+def test_what_is_expected_of_a_connection_that_is_not_opened_again_has_not_come(bench: Bench) -> None:
+    bench.type("/drop")
+    bench.lose()
+    bench.type("/expect hi")
+    assert bench.code is None
+    bench.type("/quit")
+    assert bench.shown[-1] == "✗ nothing came that matches hi before the end"
+    assert bench.code == 1
+
+
+def test_what_is_expected_of_one_of_several_is_missed_when_that_one_ends(bench: Bench) -> None:
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.type("/expect hi")
+    bench.type("@ws /expect ho")
+    bench.close(1012, "reload", peer="bob")  # it may still come, once bob is back
+    bench.open("bob")
+    bench.shown.clear()
+    bench.close(1000, peer="bob")
+    assert bench.shown[-1] == "✗ nothing came that matches hi before the end"
+    bench.receive("ho", peer="ws")
+    assert bench.shown == ["#1 00:00:00.000 ws ‹ ho", "✓ #1 is as expected"]
     bench.close(1000)
     assert bench.code == 1
 

@@ -1,6 +1,7 @@
 """Whole sessions at the terminal against real servers: what the documentation shows, and what may go wrong."""
 
 import asyncio
+import json
 import re
 import sys
 import time
@@ -286,7 +287,8 @@ def test_a_terminal_without_unicode_gets_ascii(servers: Servers, sit: Sit) -> No
 
 def test_files_are_sent_and_written(servers: Servers, sit: Sit, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('{"from":"a file"}')
-    person = sit(100, f":{servers.websocket(echo)}/")
+    unwritable = sit(100, f":{servers.websocket(echo)}/", "--record", "missing/x")
+    person = sit(100, f":{servers.websocket(echo)}/", "--record", "kept.jsonl", "--binary")
     person.wait_for(has_prompt)
     person.say("/file m.json", has_row('‹ {"from":"a file"}'))
     person.say("/file m.json bin", shows("binary, 17 bytes, JSON"))
@@ -295,10 +297,20 @@ def test_files_are_sent_and_written(servers: Servers, sit: Sit, tmp_path: Path) 
     person.say("/file missing", shows("cannot read missing: No such file or directory"))
     person.say("/copy 1", shows("characters given to the terminal to be copied"))
     assert b"\x1b]52;c;eyJmcm9tIjoiYSBmaWxlIn0=\x07" in person.raw
+    saved, kept = ((tmp_path / name).read_text().splitlines() for name in ("record.jsonl", "kept.jsonl"))
+    assert [line.partition(",")[2] for line in kept[: len(saved)]] == [line.partition(",")[2] for line in saved]
+    person.say("typed", shows("binary, 5 bytes"))
+    person.type("\x04")
+    assert person.end() == 0
+    events = (tmp_path / "kept.jsonl").read_text().splitlines()[len(kept) :]
+    assert [json.loads(event)["ev"] for event in events] == ["send", "recv", "close"]
+    assert unwritable.end() == 2
+    assert shows("--record missing/x cannot be written: No such file or directory")(unwritable.rows())
 
 
 def test_a_client_can_misbehave_on_purpose(servers: Servers, sit: Sit) -> None:
-    person = sit(100, f":{servers.websocket(echo, compression=None)}/")
+    port = servers.websocket(echo, compression=None)
+    person = sit(100, f":{port}/")
     person.wait_for(has_prompt)
     person.say("/frames on", shows("frames are shown"))
     person.say("/fragment 2 hello", has_row("‹ hello"))
@@ -311,29 +323,41 @@ def test_a_client_can_misbehave_on_purpose(servers: Servers, sit: Sit) -> None:
     person.say("still here", has_row("‹ still here"))
     person.say("/drop", shows("dropped without a close: the server sees 1006"))
     person.say("/reconnect", lambda rows: "".join(rows).count("open in") == 2)
+    person.say("/reconnect", lambda rows: "".join(rows).count("open in") == 3)
+    person.say("/save x.wst", shows("saved 6 steps"))
     person.say("/raw ff ff", shows("closed"))
     assert person.end() == 5
+    assert sit(100, "x.wst", "-p", str(port)).end() == 0
 
 
-def test_several_connections_are_held_at_once(servers: Servers, sit: Sit) -> None:
+def test_several_connections_are_held_at_once(servers: Servers, sit: Sit, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOKEN=s3cret\nX=all\n")
     seen: list[str] = []
 
     async def name_and_echo(connection: ServerConnection) -> None:
         assert connection.request is not None
-        seen.append(connection.request.path + connection.request.headers.get("Token", ""))
+        headers = connection.request.headers
+        seen.append(connection.request.path + headers.get("Token", "") + headers["X"])
         await echo(connection)
 
-    person = sit(100, f":{servers.websocket(name_and_echo)}/chat?user=ann")
+    port = servers.websocket(name_and_echo, subprotocols=["b"])
+    person = sit(100, f":{port}/chat?user=ann", "X:${X}", "--subprotocol", "b")
     person.wait_for(has_prompt)
     person.say("/open bob ?user=bob", shows("✓ bob: open in"))
     person.wait_for(lambda rows: rows[-1] == "bob›")
     person.say("hi from bob", has_row("bob ‹ hi from bob"))
     person.say("@ws hi from ann", has_row("ws ‹ hi from ann"))
-    person.say("/open eve other room=='a b' Token:x", shows("✓ eve: open in"))
+    person.say("/open eve other room=='a b' Token:${TOKEN}", shows("✓ eve: open in"))
+    person.say("/connect other Token:${NONE}", shows("neither the environment nor .env has"))
+    person.say("/save all.wst", shows("saved 4 steps"))
     person.say("/connect :1/x", shows("no server on 127.0.0.1:1"))
     person.type("\x04")
     assert person.end() == 3
-    assert seen == ["/chat?user=ann", "/chat?user=bob", "/other?room=a%20bx"]
+    assert seen == ["/chat?user=annall", "/chat?user=boball", "/other?room=a%20bs3cretall"]
+    assert (
+        "@client eve /other?room=a%20b [Sec-WebSocket-Protocol: b] [X: ${X}] [Token: ${TOKEN}]\n"
+        in (tmp_path / "all.wst").read_text()
+    )
 
 
 def test_a_target_that_is_none_is_told(servers: Servers, sit: Sit) -> None:
@@ -406,6 +430,9 @@ def test_an_app_in_this_process_is_talked_to_without_a_server(sit: Sit, tmp_path
     person = sit(100, "ws_handler", "room==general", "--app", "main:app", "-v")
     person.wait_for(has_prompt)
     person.wait_for(like("  printed by the app"))
+    person.say(
+        "/connect /chats/general", shows("no WebSocket route matches /chats/general; did you mean /chat/{room} ?")
+    )
     person.say('{"type":"say","text":"hello"}', like('#1 TIME ‹ {"type":"said","text":"hello","version":1}'))
     person.type("/new jo\t")
     person.wait_for(ends_with_prompt("/new join", 100))

@@ -40,7 +40,8 @@ def test_a_limit_closes_after_so_many_messages(make_bench: MakeBench) -> None:
     assert bench.receive("b") == [SendClose("ws", 1000)]
     assert bench.receive("c") == []
     bench.do(Closed("ws", 1000, by="client"))
-    assert bench.code == 0
+    assert [row[-3:] for row in bench.shown if row.startswith("#")] == ["‹ a", "‹ b"]
+    assert (bench.code, bench.log.received) == (0, 2)
 
 
 def test_a_timeout_ends_it_with_a_code_of_its_own(make_bench: MakeBench) -> None:
@@ -61,6 +62,23 @@ def test_ctrl_d_closes_with_1000(bench: Bench) -> None:
     bench.do(Closed("ws", 1000, by="client"))
     assert bench.shown == ["⚑ closed 1000 (normal closure) after 0.00 s · 0 in, 0 out"]
     assert bench.code == 0
+
+
+def test_with_a_linger_ctrl_d_waits_for_what_is_still_to_come(make_bench: MakeBench) -> None:
+    bench = make_bench(Setup(URL, linger_s=2.0))
+    bench.open()
+    assert bench.do(InputEnded()) == []
+    assert bench.shown[-1] == "  leaving when nothing has come for 2 s; Ctrl-D once more leaves at once"
+    bench.receive("late", after=1.5)
+    assert bench.repl.wake_at == pytest.approx(1.75)  # for the screen
+    bench.do(Tick(), 0.5)
+    assert bench.repl.wake_at == pytest.approx(3.5)
+    assert bench.do(Tick(), 1.5) == [SendClose("ws", 1000)]
+    assert bench.repl.wake_at is None
+    bench = make_bench(Setup(URL, linger_s=2.0))
+    bench.open()
+    bench.do(InputEnded())
+    assert bench.do(InputEnded()) == [SendClose("ws", 1000)]
 
 
 def test_ctrl_c_hints_first_and_then_leaves(bench: Bench) -> None:
@@ -129,7 +147,7 @@ def test_a_server_that_is_waited_for_is_not_tried_again_while_leaving(bench: Ben
     bench.do(InputEnded())
     assert bench.do(Tick(), 60) == []
     bench.close(1000)
-    assert bench.code == ExitCode.CANNOT_CONNECT
+    assert bench.code == 0  # eve never was
 
 
 def test_leaving_undoes_a_move_to_elsewhere(bench: Bench) -> None:
@@ -200,10 +218,22 @@ def test_a_record_is_sent_again_without_waiting(bench: Bench) -> None:
     assert bench.do(FileRead(request, RECORD.encode())) == [Send("ws", "hi"), Send("ws", b"\x00\x01")]
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"{}", b"nonsense", b'{"ev":"send"}'])
+@pytest.mark.parametrize("content", [b"\xff", b"{}", b"nonsense", b'{"ev":"send"}', b"[" * 100_000])
 def test_what_is_no_record_is_told(bench: Bench, content: bytes) -> None:
     assert bench.do(FileRead(ReadFile("x.jsonl", "replay", "ws"), content)) == []
     assert bench.shown[0].startswith("✗ cannot replay x.jsonl: ")
+
+
+class Odd(bytes):
+    """The content of a file that nothing can be made of."""
+
+    def decode(self, encoding: str = "", errors: str = "") -> str:
+        raise RuntimeError("boom")
+
+
+def test_a_bug_that_a_file_leads_to_does_not_cost_the_session(bench: Bench) -> None:
+    assert bench.do(FileRead(ReadFile("x.txt", "text", "ws"), Odd())) == []
+    assert bench.shown[0] == "✗ RuntimeError: boom"
 
 
 def test_the_toolbar_tells_where_lines_go(make_bench: MakeBench) -> None:
@@ -222,6 +252,21 @@ def test_a_flood_is_in_the_live_line(bench: Bench) -> None:
     assert bench.repl.live == ""
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_came_in_a_burst_is_summed_up_above_the_end(make_bench: MakeBench, quiet: bool) -> None:
+    bench = make_bench(Setup(URL, is_quiet=quiet))
+    bench.open()
+    for number in range(1, 101):
+        bench.receive(f"message {number}", after=0.0001)
+    bench.close(1000)
+    summary, latest, *end = bench.shown[-(2 if quiet else 3) :]
+    assert summary.startswith("  #51 to #100: 50 messages in ")
+    assert latest.endswith("‹ message 100")
+    assert [row.partition(" after ")[0] for row in end] == (
+        [] if quiet else ["⚑ closed by server 1000 (normal closure)"]
+    )
+
+
 def test_an_end_that_is_expected_counts_as_a_good_one(make_bench: MakeBench) -> None:
     bench = make_bench(Setup(URL, ok_codes=frozenset({4001})))
     bench.open()
@@ -234,6 +279,12 @@ def test_a_message_that_ends_it_closes_with_1000(make_bench: MakeBench) -> None:
     bench.open()
     assert bench.receive("more") == []
     assert bench.receive("done") == [SendClose("ws", 1000)]
+    bench.receive("after")
+    bench.do(Closed("ws", 1000, by="client"))
+    assert bench.shown[-2:] == [
+        "#2 00:00:00.000 +0.0s ‹ done",
+        "⚑ closed 1000 (normal closure) after 0.00 s · 2 in, 0 out",
+    ]
 
 
 @pytest.mark.parametrize(("messages", "code"), [(("a", "x", "b"), 0), (("b", "a"), 1), ((), 1)])

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lihil_cli.wstest.repl.desk import Setup
-from lihil_cli.wstest.repl.events import Closed, WriteFile
+from lihil_cli.wstest.repl.events import Closed, Reloaded, Tick, Traced, WriteFile
 from lihil_cli.wstest.repl.transcript import parse_transcript
 from lihil_cli.wstest.script.parse import parse_script
 from tests.lihil_cli.wstest.repl.conftest import URL, Bench, MakeBench
@@ -29,7 +29,7 @@ def test_a_session_becomes_a_script(bench: Bench) -> None:
     text = saved(bench, "say.wst")
     assert text.splitlines() == [
         *("@target /chat", '> {"type":"say","text":"hi"}', '< {"type":"said","from":<int>, ...}', "> hex: 00 ff"),
-        *("< plain", "> close 1000"),
+        *("< plain", "> close 1000", "< close 1000"),
     ]
     assert parse_script(text).clients == ("",)
 
@@ -49,6 +49,53 @@ def test_several_connections_have_their_names_in_the_script(make_bench: MakeBenc
         "@client bob /chat [Authorization: ${AUTHORIZATION}] [Room: blue]",
         *("bob> hi", "ws< hi", 'bob< close 1003 "text only"'),
     ]
+    assert parse_script(text).clients == ("ws", "bob")
+
+
+def test_the_subprotocols_and_the_origin_are_in_the_script(make_bench: MakeBench) -> None:
+    offers = (("Sec-WebSocket-Protocol", "a, b"), ("Origin", "https://h"))
+    bench = make_bench(Setup(URL, headers=(("X", "1"),), offers=offers))
+    bench.open()
+    text = saved(bench, "say.wst")
+    assert text == "@client main /chat [Sec-WebSocket-Protocol: a, b] [Origin: https://h] [X: 1]\n"
+    parse_script(text)
+
+
+def test_a_connection_that_is_opened_again_is_closed_before_in_the_script(bench: Bench) -> None:
+    """As far as a script can: nobody drops, loses or reloads there, so it closes."""
+    bench.type("/drop")
+    bench.lose()
+    bench.type("/reconnect")
+    bench.open()
+    bench.type("/reconnect")
+    bench.do(Closed("ws", 1000, by="client"))
+    bench.open()
+    bench.lose()
+    bench.do(Tick(), 1.0)
+    bench.open()
+    bench.close(1012, "reload")
+    bench.do(Reloaded(2))
+    bench.open()
+    bench.close(1001)
+    bench.do(Tick(), 1.0)
+    bench.open()
+    bench.close(1011)
+    bench.do(Traced("ws"))
+    bench.type("/reconnect")
+    bench.open()
+    bench.type("/open bob")
+    bench.open("bob")
+    bench.do(Closed("ws", 1009, "over 8 MiB", by="client"))  # not what anybody asked for
+    text = saved(bench, "x.wst")
+    assert text.splitlines() == [
+        *("@client ws /chat", "ws> close 1000", "ws< close"),
+        *("@connect ws /chat", "ws> close 1000", "ws< close 1000"),
+        *("@connect ws /chat", "ws> close 1000", "ws< close") * 3,
+        *("@connect ws /chat", "ws< close 1011", "@connect ws /chat", "@client bob /chat"),
+        'ws< close 1009 "over 8 MiB"',
+    ]
+    bench.close(1012, "reload", peer="bob")  # and is not opened again
+    assert saved(bench, "x.wst") == text
     assert parse_script(text).clients == ("ws", "bob")
 
 
@@ -122,7 +169,8 @@ def test_in_a_record_what_is_not_kept_any_longer_is_empty(bench: Bench) -> None:
 def test_only_the_messages_of_a_record_are_sent_again() -> None:
     events = (
         {"t": 0.0, "ev": "open", "url": URL, "status": 101},
-        {"t": 1.0, "ev": "send", "kind": "text", "data": "hi"},
+        {"t": 1.0, "ev": "send", "kind": "text", "data": "h\u2028i\u0085"},
         {"t": 2.0, "ev": "close", "code": 1000, "reason": "", "by": "client", "clean": True},
     )
-    assert parse_transcript("\n".join(map(json.dumps, events)), "x.jsonl") == [(1.0, "hi")]
+    text = "\r\n".join(json.dumps(event, ensure_ascii=False) for event in events)
+    assert parse_transcript(text, "x.jsonl") == [(1.0, "h\u2028i\u0085")]

@@ -42,7 +42,7 @@ def test_junit_counts_failures_and_errors_apart() -> None:
         "bob< expected\n    a\n  got (after 12 ms)\n    b\n    ^ differs\n"
         "  so far\n    bob< b\n  on the server\n    chat.py:31"
     )
-    assert third[0].tag == "error"
+    assert (third[0].tag, third[0].attrib["message"]) == ("error", "line 2: @client a: connection refused")
 
 
 @settings(deadline=None)

@@ -90,20 +90,21 @@ def test_an_address_that_the_app_would_not_take_is_told_before_connecting(projec
     (project / "lost.wst").write_text(
         "@client a /chta\n@connect b /nowhere expect 404\n@repeat 2 { @connect c /${HOME_OF_NOBODY} }\na< x\n"
     )
-    environ = {"HOME_OF_NOBODY": "elsewhere"}
-    done = run(project, "lost.wst", "--app", "main:app", **environ)
+    (project / ".env").write_text("HOME_OF_NOBODY=elsewhere\n")
+    done = run(project, "lost.wst", "--app", "main:app")
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     first, second, hint = done.stderr.splitlines()[-3:]
     assert first.startswith("error: lost.wst:1: ")
     assert "/chat" in first
     assert second.startswith("lost.wst:3: ")
     assert hint == "hint: --force connects all the same"
-    forced = run(project, "lost.wst", "--app", "main:app", "--force", **environ)
+    forced = run(project, "lost.wst", "--app", "main:app", "--force")
     assert forced.returncode == ExitCode.FAILED
     assert "handshake refused: HTTP 404 Not Found" in forced.stdout
 
 
 def test_a_script_that_passes_ends_with_zero(project: Path) -> None:
+    (project / ".env").write_text("this is no file of variables, and no script asks for one")
     done = run(project, "hello.wst", "--app", "main:app")
     assert (done.returncode, done.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
 
@@ -133,6 +134,9 @@ def test_time_that_runs_out_has_its_own_exit_code(project: Path) -> None:
     done = run(project, "slow.wst", "--app", "main:app", "--timeout", "0.5")
     assert done.returncode == ExitCode.TIMEOUT
     assert done.stderr.splitlines()[-1] == "error: not done within 0.5 s: 0 of 1 scripts have ended"
+    quiet = run(project, "slow.wst", "--app", "main:app", "--timeout", "0.5", "-q")
+    assert (quiet.returncode, quiet.stdout) == (ExitCode.TIMEOUT, "")
+    assert "not done" not in quiet.stderr
 
 
 def test_an_address_among_scripts_is_wrong_use(project: Path) -> None:

@@ -54,6 +54,9 @@ def test_a_script_is_one_test_and_passes(project: Path) -> None:
     done = run(project, "-v")
     assert (done.returncode, tally(done)) == (0, "1 passed"), done.stdout
     assert "tests/hello.wst::hello PASSED" in done.stdout
+    (project / ".env").write_text("WHO=world\n")
+    (project / "tests" / "hello.wst").write_text(HELLO.replace("world", "${WHO}"))
+    assert tally(run(project)) == "1 passed"
 
 
 def test_a_script_stands_beside_other_tests_and_can_be_chosen(project: Path) -> None:

@@ -62,3 +62,7 @@ def test_the_last_line_and_the_exit_code_tell_how_it_went(
 ) -> None:
     assert summary_line(outcomes, 0.09) == summary
     assert exit_code_of(outcomes) == code
+
+
+def test_scripts_that_did_not_end_are_counted_apart() -> None:
+    assert summary_line([FAILED, PASSED], 0.09, unfinished=2) == "1 failed, 1 passed, 2 not ended in 0.09 s"

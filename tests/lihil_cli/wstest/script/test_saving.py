@@ -1,12 +1,14 @@
 """What `/save` writes runs again, and holds no secret."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lihil_cli.wstest.closing import Closed
 from lihil_cli.wstest.patterns.difference import Message
 from lihil_cli.wstest.patterns.match import Match, match
+from lihil_cli.wstest.redact import redact
+from lihil_cli.wstest.script.address import headers_of
 from lihil_cli.wstest.script.outgoing import fill_text
 from lihil_cli.wstest.script.parse import parse_script
 from lihil_cli.wstest.script.saving import Arrived, Opened, Sent, SessionEvent, format_script
@@ -37,7 +39,7 @@ def test_a_session_becomes_a_script_that_looks_like_the_screen() -> None:
 def test_several_connections_have_their_names() -> None:
     events: list[SessionEvent] = [
         Opened("", "/a"),
-        Opened("bob", "/b?x={1}", (("X-A", "1 ${y} ]"), ("Cookie", "c=1"))),
+        Opened("bob", "/b?x={1}", (("X-A", "1 ${y} $${z} ]"), ("Cookie", "c=1"))),
         Arrived("bob", "hi"),
         Arrived("", Closed(1001)),
         Opened("", "/a"),
@@ -45,7 +47,7 @@ def test_several_connections_have_their_names() -> None:
     ]
     assert format_script(events) == (
         "@client main /a\n"
-        "@client bob /b?x=%7B1%7D [X-A: 1 $${y} ] [Cookie: ${COOKIE}]\n"
+        "@client bob /b?x=%7B1%7D [X-A: 1 ${y} $${z} \\]] [Cookie: ${COOKIE}]\n"
         "bob< hi\n"
         "main< close 1001\n"
         "@connect main /a\n"
@@ -70,11 +72,28 @@ def test_an_address_is_kept_without_its_server_and_its_secrets(address: str, wri
 
 
 def test_a_header_that_is_a_secret_is_asked_for_from_the_environment() -> None:
-    events = [Opened("", "/", (("Authorization", "Bearer abc"), ("X-Api-Key", "k"), ("Accept", "x")))]
-    assert (
-        format_script(events)
-        == "@client main / [Authorization: ${AUTHORIZATION}] [X-Api-Key: ${X_API_KEY}] [Accept: x]\n"
+    events = [
+        Opened(
+            "",
+            "/",
+            (("Authorization", "Bearer abc"), ("X-Session", "k"), ("X-Odd", "Bearer abcdefghi"), ("Accept", "x")),
+        )
+    ]
+    events.append(Opened("b", "/", (("Authorization", "Bearer ${TOKEN}"), ("Token", "a${TOKEN}"))))
+    secrets = "[Authorization: ${AUTHORIZATION}] [X-Session: ${X_SESSION}] [X-Odd: ${X_ODD}]"
+    assert format_script(events) == (
+        f"@client main / {secrets} [Accept: x]\n@client b / [Authorization: Bearer ${{TOKEN}}] [Token: ${{TOKEN}}]\n"
     )
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"[!-~]([ -~]*[!-~])?", fullmatch=True).filter(lambda value: "${" not in value))
+def test_a_header_is_the_same_again(value: str) -> None:
+    script = parse_script(format_script([Opened("a", "/", (("X-A", value),))]))
+    assume(redact(value) == value)
+    [step] = script.steps
+    assert isinstance(step, Connect)
+    assert headers_of(step, {}) == (("X-A", value),)
 
 
 MESSAGES: st.SearchStrategy[Message] = st.text() | st.binary(max_size=20) | st.builds(Closed, st.integers(1000, 1015))

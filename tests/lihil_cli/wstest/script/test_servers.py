@@ -248,3 +248,23 @@ def test_of_a_dev_server_it_is_asked_why_a_handler_broke(servers: Servers, tmp_p
     told = run_script(script, over_sockets(resolve, dev), Options(environ={}))
     assert told.trace == ("chat.py:9 in talk", "    9 | say(message['text'])", "KeyError: 'text'")
     assert run_script(script, over_sockets(resolve), Options(environ={})).trace == ()
+
+
+def test_a_redirect_is_told(servers: Servers, tmp_path: Path) -> None:
+    def redirect(socket: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/here":
+            return None
+        response = socket.respond(307, "")
+        response.headers["Location"] = "/here"
+        return response
+
+    async def greet(socket: ServerConnection) -> None:
+        await socket.send("hi")
+
+    port = servers.websocket(greet, process_request=redirect)
+    told: list[str] = []
+    enter = over_sockets(lambda address: resolve_target(address, None, base=None, port=port), tell=told.append)
+    path = tmp_path / "a.wst"
+    path.write_text("@target /there\n< hi\n")
+    assert run_script(load_file(str(path)), enter, Options(environ={})).passed
+    assert told == [f"redirected to ws://127.0.0.1:{port}/here"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from lihil_cli.errors import CliError, ExitCode
+from lihil_cli.errors import CliError, ExitCode, Terminated
 from lihil_cli.wstest.network.connecting import Handshake
 from lihil_cli.wstest.network.target import resolve_target
 from lihil_cli.wstest.script.files import load_file
 from lihil_cli.wstest.script.servers import Server, over_sockets
-from lihil_cli.wstest.script.suite import Options, Reports, run_script
+from lihil_cli.wstest.script.suite import Options, Reports, run_script, run_scripts
 from tests.lihil_cli.wstest.conftest import Servers
 from tests.lihil_cli.wstest.script.conftest import Play
 
@@ -112,12 +113,14 @@ def test_every_script_has_the_headers_of_the_command_and_its_own(play: Play, ser
     async def show(socket: ServerConnection) -> None:
         assert socket.request is not None
         headers = socket.request.headers
-        await socket.send(f"{headers['X-All']} {headers['X-Own']} {headers['Origin']} {socket.subprotocol}")
+        own = headers.get_all("X-Own")
+        await socket.send(f"{headers['X-All']} {own} {headers['Origin']} {socket.subprotocol}")
 
     port = servers.websocket(show, subprotocols=["b"])
     own = "@client a / [X-Own: 1] [Origin: https://a.example] [Sec-WebSocket-Protocol: a, b]\n"
-    own += "a< 0 1 https://a.example b\n"
-    told = play(port, own, options=Options(environ={}, handshake=Handshake(headers=(("X-All", "0"),))))
+    own += "a< 0 ['1'] https://a.example b\n"
+    everybody = Handshake(headers=(("X-All", "0"), ("x-own", "everybody's")))
+    told = play(port, own, options=Options(environ={}, handshake=everybody))
     assert told.code == ExitCode.OK
 
 
@@ -142,22 +145,84 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_runs(play: Play
     assert caught.value.code == ExitCode.USAGE
 
 
-def test_time_runs_out_for_all_scripts_together(play: Play, servers: Servers) -> None:
-    async def say_nothing(socket: ServerConnection) -> None:
+PATIENT = "@target /\n@timeout 1m\n< x\n"
+
+
+def cases_of(junit: Path) -> list[tuple[str, str]]:
+    """Each script's name, without its folder, and the message of its error."""
+    cases = ElementTree.parse(junit).getroot()[0]
+    return [(Path(case.attrib["name"]).name, case[0].attrib["message"] if len(case) else "") for case in cases]
+
+
+def test_time_runs_out_for_all_scripts_together_and_the_report_says_so(
+    play: Play, servers: Servers, tmp_path: Path
+) -> None:
+    async def greet_first(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        await socket.send("hi" if socket.request.path == "/a" else "y")
         await socket.wait_closed()
 
-    with pytest.raises(CliError, match=r"not done within 0\.2 s: 0 of 1 scripts") as caught:
-        play(servers.websocket(say_nothing), "@target /\n< x\n", options=Options(environ={}, timeout_s=0.2))
+    junit = tmp_path / "out.xml"
+    options = Options(environ={}, timeout_s=0.5, reports=Reports(junit))
+    with pytest.raises(CliError, match=r"not done within 0\.5 s: 1 of 3 scripts") as caught:
+        play(
+            servers.websocket(greet_first),
+            *("@target /a\n< hi\n", "@target /b\n< y\n!< 1m\n", "@target /\n< x\n"),
+            options=options,
+        )
     assert caught.value.code == ExitCode.TIMEOUT
+    why = "line 1: the script: not done within 0.5 s"
+    assert cases_of(junit) == [("1.wst", ""), ("2.wst", why), ("3.wst", why)]
 
 
-def test_ctrl_c_ends_it(play: Play, servers: Servers) -> None:
+@pytest.mark.parametrize(
+    ("number", "error", "why"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "line 1: the script: ended by Ctrl-C"),
+        (signal.SIGTERM, Terminated, "line 1: the script: ended by SIGTERM"),
+    ],
+)
+def test_a_signal_ends_it_and_the_report_says_so(
+    play: Play, servers: Servers, tmp_path: Path, number: signal.Signals, error: type[BaseException], why: str
+) -> None:
     async def interrupt(socket: ServerConnection) -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
         await socket.wait_closed()
 
-    with pytest.raises(KeyboardInterrupt):
-        play(servers.websocket(interrupt), "@target /\n@timeout 1m\n< x\n")
+    junit = tmp_path / "out.xml"
+    with pytest.raises(error):
+        play(servers.websocket(interrupt), PATIENT, options=Options(environ={}, reports=Reports(junit)))
+    assert cases_of(junit) == [("1.wst", why)]
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+def test_a_server_that_cannot_be_entered_or_left_is_in_the_report(
+    chat_port: int, tmp_path: Path, phase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = over_sockets(lambda address: resolve_target(address, None, base=None, port=chat_port))
+
+    @asynccontextmanager
+    async def server() -> AsyncIterator[Server]:
+        if phase == "startup":
+            raise CliError("it does not start")
+        async with inner() as sockets:
+            yield sockets
+        raise LookupError("it does not stop")
+
+    path = tmp_path / "a.wst"
+    path.write_text("@target /chat?user=x\n< {...}\n")
+    junit = tmp_path / "out.xml"
+    with pytest.raises((CliError, LookupError)):
+        run_scripts([load_file(str(path))], server, Options(environ={}, reports=Reports(junit)), sys.stdout)
+    not_started = [("a.wst", "line 1: the script: it does not start")]
+    not_stopped = [("a.wst", ""), ("the end", "line 1: the script: LookupError: it does not stop")]
+    assert cases_of(junit) == (not_started if phase == "startup" else not_stopped)
+    assert ("1 not ended in " in capsys.readouterr().out) == (phase == "shutdown")
+
+
+def test_who_is_quiet_gets_the_exit_code_alone(play: Play, chat_port: int) -> None:
+    told = play(chat_port, LOUD, options=Options(environ={}, reports=Reports(is_quiet=True)))
+    assert (told.code, told.lines) == (ExitCode.FAILED, [])
 
 
 def test_a_page_that_knows_few_characters_still_gets_the_report(play: Play, servers: Servers) -> None:

@@ -231,6 +231,11 @@ def test_a_name_that_stands_for_nothing_is_not_sent() -> None:
     assert opened("> ${x}").failure.heading == "no capture and no environment variable is called x"
 
 
+def test_a_captured_half_of_a_character_is_not_sent() -> None:
+    play = opened('< {"a": <str:x>}\n> ${x}').come('{"a": "\\ud800"}')
+    assert play.failure.heading == "a variable in it holds half of a character, which is no text"
+
+
 def test_a_header_that_cannot_be_sent_fails_before_connecting() -> None:
     play = Play("@client a / [X: ${x}]", {"x": "a\nb"})
     assert play.did == []

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lihil_cli.production.rereading import reread
+from lihil_cli.rereading import reread
 from lihil_cli.settings import Settings, resolve_settings
 
 
@@ -43,6 +43,18 @@ def test_what_clients_know_already_stays(tmp_path: Path, old: str, new: str, lin
     after, lines = reread(before, settings(tmp_path, new))
     assert after == before
     assert lines == [line.format(file=tmp_path / "pyproject.toml")]
+
+
+def test_another_kind_of_server_may_keep_others_and_pass_over_what_means_nothing_to_it(tmp_path: Path) -> None:
+    before = settings(tmp_path, "")
+    now = settings(tmp_path, "app = 'core:app'\nworkers = 2\ndrain = 3")
+    after, lines = reread(before, now, fixed=["workers"], idle=["drain"])
+    file = tmp_path / "pyproject.toml"
+    assert (after.app.value, after.workers.value) == ("core:app", 1)
+    assert lines == [
+        f"app is core:app from now on ({file}), and was -",
+        f"note: workers stays 1; 2 ({file}) takes a new start",
+    ]
 
 
 def test_a_certificate_may_be_another_one(tmp_path: Path) -> None:
