@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from lihil_cli.record import Record
 
-QUIET_S: Final = 0.01
+QUIET_S: Final = 0.008
 """An editor's save is over after this much silence."""
 BURST_QUIET_S: Final = 0.1
 """The same for a checkout, a formatter, or a file that has vanished and may come back."""
