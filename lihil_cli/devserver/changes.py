@@ -104,16 +104,25 @@ class Ledger:
         self._is_broken = False
 
     def learn(
-        self, *, files: Collection[str], inherited: Collection[str], missing: Collection[str], whole: bool
+        self,
+        *,
+        files: Collection[str],
+        inherited: Collection[str],
+        missing: Collection[str],
+        whole: bool,
+        is_broken: bool = False,
     ) -> None:
-        """Note what a worker has imported; `whole` when it has loaded all of the code, and not only a part."""
+        """Note what a worker has imported; `whole` when that is all of the newest code, and not only a part.
+
+        The rest is to come where newer code is being loaded; where it `is_broken`, any file may be the rest.
+        """
         for path in self.files.difference(files, inherited, self.inherited) if whole else ():
             self._digests.pop(path, None)  # its changes are not followed; when it is imported again, it is a new file
         self.missing = set(missing) if whole else self.missing | set(missing)
         self.files = set(files) if whole else self.files | set(files)
         self.inherited |= set(inherited)
-        self._is_known = self._is_known or whole
-        self._is_broken = not whole
+        self._is_known = self._is_known or not is_broken
+        self._is_broken = is_broken or (self._is_broken and not whole)
 
     def unread(self) -> set[str]:
         """Files whose content was never looked at."""

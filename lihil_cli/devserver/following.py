@@ -52,13 +52,17 @@ class Following:
             for path in self._ledger.concerned(seen.path, time.time(), is_folder=may_hold_more):
                 self._burst.add(path, now, is_gone=seen.is_gone)
 
-    def learn(self, imports: Message, loaded_at: float, *, whole: bool) -> None:
-        """Follow what a worker has imported; `whole` when that is all.
+    def learn(self, imports: Message, loaded_at: float, *, whole: bool, is_broken: bool = False) -> None:
+        """Follow what a worker has imported; `whole` and `is_broken` as in `Ledger.learn`.
 
         What was not known before it has read after the time `loaded_at`: what changed later may be newer than that.
         """
         self._ledger.learn(
-            files=imports["files"], inherited=imports["inherited"], missing=imports["missing"], whole=whole
+            files=imports["files"],
+            inherited=imports["inherited"],
+            missing=imports["missing"],
+            whole=whole,
+            is_broken=is_broken,
         )
         unwatched = self._locate()  # before they are looked at, so that nothing is missed in between
         doubtful = self._ledger.overlooked(loaded_at)

@@ -240,7 +240,7 @@ class _Supervisor:
                 known.routes = ready["routes"]
                 self._step(events.Ready(worker))
             case {"failed": failed}:
-                self._following.learn(message["imports"], known.loaded_at, whole=False)
+                self._following.learn(message["imports"], known.loaded_at, whole=False, is_broken=True)
                 failure = events.Failure(failed["summary"], failed["text"], failed["exclusive"])
                 self._step(events.Failed(worker, failure))
             case {"misled": _}:

@@ -148,13 +148,22 @@ def test_before_a_worker_has_told_what_it_loaded_any_code_may_be_part_of_it(file
 
 
 def test_while_the_code_is_broken_any_code_may_mend_it(ledger: Ledger, files: Files) -> None:
-    ledger.learn(files=["/p/main.py", "/p/new.py"], inherited=[], missing=["other"], whole=False)
+    ledger.learn(files=["/p/main.py", "/p/new.py"], inherited=[], missing=["other"], whole=False, is_broken=True)
     files["/p/unused.py"] = b"2"
     assert files.judge(ledger, "/p/unused.py") is not None
     assert ledger.missing == {"local", "other"}
     ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=True)
     files["/p/unused.py"] = b"3"
     assert files.judge(ledger, "/p/unused.py") is None
+
+
+def test_while_newer_code_is_loaded_what_the_older_does_not_import_does_not_count(files: Files) -> None:
+    ledger = Ledger()
+    ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=False)
+    assert files.judge(ledger, "/p/unused.py") is None
+    ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=False, is_broken=True)
+    ledger.learn(files=["/p/main.py"], inherited=[], missing=[], whole=False)
+    assert files.judge(ledger, "/p/unused.py") is not None  # which may mend it all the same
 
 
 def test_a_folder_stands_for_the_code_in_it(ledger: Ledger) -> None:
