@@ -33,7 +33,7 @@ class Signal(Enum):
     OLD_GONE = auto()
 
 
-TODO: Final = {
+DUTIES: Final = {
     Situation.CLOSING: "close its door",
     Situation.SUSPENDING: "give up its lifespan",
     Situation.REOPENING: "serve again",

@@ -67,7 +67,7 @@ from lihil_cli.devserver.events import (
     Word,
 )
 from lihil_cli.devserver.farewell import DRAIN_S, STOP_S, Farewells
-from lihil_cli.devserver.situation import TODO, WAITS, Signal, Situation
+from lihil_cli.devserver.situation import DUTIES, WAITS, Signal, Situation
 
 HOLD_S: Final = 0.1
 """An error is shown this long after the save at the earliest: a file may have been seen half written."""
@@ -355,7 +355,7 @@ class Machine:
     def _lose_patience(self) -> Actions:
         """Whoever was to act next is killed; what follows is what follows from its end."""
         self._limit = None
-        todo = TODO.get(self.situation)
+        todo = DUTIES.get(self.situation)
         if todo is not None:
             return self.leaving.kill_late(self.old, todo)
         if self.situation is Situation.OPENING:
