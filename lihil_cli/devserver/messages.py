@@ -6,6 +6,7 @@ Whoever reads the end of the stream knows that the other side has ended, however
 import json
 import os
 import socket
+import threading
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Link:
     def __init__(self, end: socket.socket, *, never_waits: bool = False) -> None:
         self._end = end
         self._never_waits = never_waits
+        self._sending = threading.Lock()  # what is long goes out in parts, which another thread's message would part
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._rest = b""
         self._descriptors: list[int] = []
@@ -43,7 +45,7 @@ class Link:
             self._unsent.append((line, [os.dup(descriptor) for descriptor in descriptors]))
             self.send_rest()
             return
-        with suppress(OSError):
+        with self._sending, suppress(OSError):
             if descriptors:
                 line = line[self._end.sendmsg([line], _ancillary(descriptors)) :]
             self._end.sendall(line)

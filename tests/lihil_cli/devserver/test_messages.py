@@ -103,3 +103,15 @@ def test_what_was_not_sent_when_a_link_is_closed_keeps_nothing_open() -> None:
     with os.fdopen(reader, "rb") as pipe:
         assert pipe.read() == b""
     theirs.close()
+
+
+def test_long_messages_of_several_threads_arrive_whole(ends: tuple[Link, Link, socket.socket]) -> None:
+    near, far, _ = ends
+    texts = [letter * 300_000 for letter in "abcd"]
+    threads = [threading.Thread(target=near.send, args=({"text": text},), daemon=True) for text in texts]
+    for thread in threads:
+        thread.start()
+    heard: list[str] = []
+    while len(heard) < len(texts):
+        heard += [message["text"] for message in far.receive() or ()]
+    assert sorted(heard) == texts
