@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from uvicorn import Config
 
@@ -34,6 +33,7 @@ from lihil_cli.envfile import apply_env_files
 from lihil_cli.errors import CliError, ExitCode
 from lihil_cli.loader import App, Target, load_app
 from lihil_cli.proxies import parse_proxies
+from lihil_cli.serving.ending import ignore_signal
 from lihil_cli.serving.forwarded import ForwardedApp
 from lihil_cli.serving.lifespan import WatchedApp
 from lihil_cli.serving.logs import logging_config
@@ -105,12 +105,8 @@ def live(prepared: Prepared, link: Link, listener: socket.socket, messages: Sequ
 
 
 def _take_signals() -> None:
-    signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the supervisor as well, which decides
+    signal.signal(signal.SIGINT, ignore_signal)  # Ctrl-C reaches the supervisor as well, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """A handler, where SIG_IGN would be inherited by the processes that the app starts."""
 
 
 def end_with_supervisor(link: Link) -> None:

@@ -5,16 +5,16 @@ import importlib
 import signal
 import socket
 import sys
-from types import FrameType
 
 from lihil_cli.devserver.generation import Prepared, end_with_supervisor, live, warm_up
 from lihil_cli.devserver.messages import Link
 from lihil_cli.devserver.plan import read_plan
+from lihil_cli.serving.ending import ignore_signal
 
 
 def main(descriptor: int) -> None:
     """Load what the supervisor names, and go on as every worker does."""
-    signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGINT, ignore_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(socket.socket(fileno=descriptor))
     end_with_supervisor(link)
@@ -33,7 +33,3 @@ def main(descriptor: int) -> None:
             importlib.import_module(name)
     prepared.record.settle()
     live(prepared, link, listener, first[1:])
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """Ctrl-C reaches the supervisor as well, which decides."""

@@ -22,6 +22,7 @@ from types import FrameType
 from lihil_cli.devserver.generation import Prepared, end_with_supervisor, live, warm_up
 from lihil_cli.devserver.messages import Link, Message
 from lihil_cli.devserver.plan import read_plan
+from lihil_cli.serving.ending import ignore_signal
 
 # Packages whose own threads are known to survive a fork: they take care of it themselves (pthread_atfork(3)).
 _FORK_SAFE = ("numpy",)
@@ -29,7 +30,7 @@ _FORK_SAFE = ("numpy",)
 
 def main(descriptor: int) -> None:
     """Serve the supervisor until its end of the link is closed."""
-    signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGINT, ignore_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(socket.socket(fileno=descriptor))
     _end_with(link)
@@ -47,10 +48,6 @@ def main(descriptor: int) -> None:
     if isinstance(child, Link):
         end_with_supervisor(child)
         live(prepared, child, listener)
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """Ctrl-C reaches the supervisor as well, which decides."""
 
 
 def _end_with(link: Link) -> None:
@@ -81,7 +78,7 @@ class _Zygote:
         self._bell.setblocking(False)
         far_bell.setblocking(False)
         self._far_bell = far_bell
-        signal.signal(signal.SIGCHLD, _ignore)
+        signal.signal(signal.SIGCHLD, ignore_signal)
         signal.set_wakeup_fd(far_bell.fileno(), warn_on_full_buffer=False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(link, selectors.EVENT_READ)
