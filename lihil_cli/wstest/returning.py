@@ -15,6 +15,22 @@ AWAY: Final = frozenset({1001, LOST, 1012, 1013, 1014})
 """The codes of a server that goes away and may come back (RFC 6455, section 7.4.1, and the IANA registry)."""
 
 
+class Backoff:
+    """Waits of which each is twice as long as the one before."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_WAIT_S
+
+    def take(self, longest_s: float = LONGEST_WAIT_S) -> float:
+        """The next wait; those after it take no longer than `longest_s`."""
+        wait_s, self._next_s = self._next_s, min(self._next_s * 2, longest_s)
+        return wait_s
+
+    def reset(self) -> None:
+        """Begin again with the shortest."""
+        self._next_s = FIRST_WAIT_S
+
+
 class Returns:
     """The attempts of one conversation to get its connection back. Times are seconds on one clock."""
 
@@ -22,7 +38,7 @@ class Returns:
         self.retry_at = 0.0
         self.lost_at = 0.0
         self._opened_at: float | None = None
-        self._wait_s = FIRST_WAIT_S
+        self._backoff = Backoff()
         self._has_news = False
 
     @property
@@ -40,16 +56,16 @@ class Returns:
         if event.by == "client" or event.code not in AWAY:
             return False
         if self._opened_at is not None and now - self._opened_at >= STEADY_S:
-            self._wait_s = FIRST_WAIT_S
+            self._backoff.reset()
         self.lost_at = now
-        self._wait(now, LONGEST_WAIT_S)
+        self.retry_at = now + self._backoff.take()
         return True
 
     def miss(self, now: float, *, is_absent: bool, is_near: bool) -> bool:
         """Whether an attempt that failed is to be repeated: `is_absent` when nothing listens there."""
         if not is_absent and not self.has_been_open:
             return False
-        self._wait(now, NEAR_WAIT_S if is_near else LONGEST_WAIT_S)
+        self.retry_at = now + self._backoff.take(NEAR_WAIT_S if is_near else LONGEST_WAIT_S)
         return True
 
     def is_news(self) -> bool:
@@ -57,8 +73,3 @@ class Returns:
         is_news = not self._has_news and not self.has_been_open
         self._has_news = True
         return is_news
-
-    def _wait(self, now: float, longest_s: float) -> None:
-        """A wait that is twice as long as the one before."""
-        self.retry_at = now + self._wait_s
-        self._wait_s = min(self._wait_s * 2, longest_s)

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from lihil_cli.errors import ExitCode
 from lihil_cli.wstest.closing import CLEAN, meaning_of
 from lihil_cli.wstest.repl.events import About, Closed
-from lihil_cli.wstest.returning import AWAY, FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S
+from lihil_cli.wstest.returning import AWAY, LONGEST_WAIT_S, STEADY_S, Backoff
 
 RELOAD = (1012, "reload")
 """The code and the reason of a close by a dev server that has new code."""
@@ -62,7 +62,7 @@ class Peer:
         self.lost_at = 0.0
         self.lost_by: Life = Life.ENDED
         self.retry_at: float | None = None
-        self.wait_s = FIRST_WAIT_S
+        self._backoff = Backoff()
         self.incoming = 0
         self.outgoing = 0
         self.rtts: deque[float] = deque(maxlen=1000)
@@ -115,7 +115,7 @@ class Peer:
         self.lost_at = now
         self.code = ExitCode.OK if _is_clean(event, ok_codes, asked=asked) else ExitCode.ENDED_BADLY
         if steady:
-            self.wait_s = FIRST_WAIT_S
+            self._backoff.reset()
         if asked or not reconnects or event.by == "client":
             self.life = Life.ENDED
         elif (event.code, event.reason) == RELOAD:
@@ -130,8 +130,7 @@ class Peer:
     def wait(self, now: float, longest_s: float = LONGEST_WAIT_S) -> None:
         """Try again later, and later still the next time."""
         self.life = Life.WAITING
-        self.retry_at = now + self.wait_s
-        self.wait_s = min(self.wait_s * 2, longest_s)
+        self.retry_at = now + self._backoff.take(longest_s)
 
     def connect(self) -> None:
         """Somebody is about to open it."""
@@ -148,7 +147,7 @@ class Peer:
         self.target = target
         self.has_news = False
         self.lost_by = Life.ENDED
-        self.wait_s = FIRST_WAIT_S
+        self._backoff.reset()
 
     def how_it_ended(self, event: Closed, now: float) -> str:
         """One line: who closed, the code and its meaning, the reason, and what went over the connection."""
