@@ -218,9 +218,9 @@ mark.touch()
 """
 
 
-def test_the_end_of_a_worker_is_noticed_while_the_zygote_is_busy(
-    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture
+def busy_zygote(launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A server whose zygote does not get through the import of what the app has imported; it answers a worker's pid."""
     site = tmp_path_factory.mktemp("lib") / "site-packages"
     site.mkdir()
     (site / "heavy.py").write_text(BUSY_WHEN_IMPORTED_AGAIN)
@@ -228,6 +228,11 @@ def test_the_end_of_a_worker_is_noticed_while_the_zygote_is_busy(
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     server = launch("run", "--reload", "--reload-mode", "fork", "--port", "0", PYTHONPATH=path, is_measured=False)
     server.wait_for("busy\n")
+    return server
+
+
+def test_the_end_of_a_worker_is_noticed_while_the_zygote_is_busy(busy_zygote: Running) -> None:
+    server = busy_zygote
     os.kill(int(get(server.address)), signal.SIGKILL)
     server.wait_for("; starting another\n")
 
@@ -275,29 +280,10 @@ def test_nothing_outlives_a_supervisor_that_is_killed(launch: Launch, bare_app: 
         """The port is free again."""
 
 
-SLOW_PACKAGE = """\
-import pathlib, time
-seen = pathlib.Path(__file__).with_name("seen")
-if seen.exists():
-    print("once more", flush=True)
-    time.sleep(3600)
-seen.touch()
-"""
-
-
-def test_a_package_that_is_being_loaded_ahead_does_not_outlive_a_supervisor_that_is_killed(
-    launch: Launch, bare_app: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    site = tmp_path_factory.mktemp("lib") / "site-packages"
-    site.mkdir()
-    (site / "slow.py").write_text(SLOW_PACKAGE)
-    bare_app.write_text(f"import slow\n{BARE_APP}")
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    server = launch("run", "--reload", "--port", "0", PYTHONPATH=path, is_measured=False)
-    server.wait_for("once more")
-    server.tell(signal.SIGKILL, group=False)
-    assert server.ends() == -signal.SIGKILL
-    assert server.is_silent
+def test_a_zygote_that_is_busy_does_not_outlive_a_supervisor_that_is_killed(busy_zygote: Running) -> None:
+    busy_zygote.tell(signal.SIGKILL, group=False)
+    assert busy_zygote.ends() == -signal.SIGKILL
+    assert busy_zygote.is_silent
 
 
 def test_a_standard_input_that_is_closed_is_no_other_file(bare_app: Path) -> None:
